@@ -1,0 +1,31 @@
+"""Where the bookkeeping files of a deployment lie: plain files in the repository's root.
+
+Triton takes only directories for models, so plain files there are invisible to it. The ``@`` is
+in no deployment's name: a bookkeeping file can't be taken for another deployment's directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from triton_deploy_core.names import DeploymentName
+
+_MAX_STEM = 180
+
+
+def lease_key(name: DeploymentName) -> str:
+    """Return the key of the lease on a name."""
+    return f".{_stem(name)}.@lease"
+
+
+def journal_key(name: DeploymentName) -> str:
+    """Return the key of the journal of the operation that is under way on a name."""
+    return f".{_stem(name)}.@journal"
+
+
+def _stem(name: DeploymentName) -> str:
+    """The name itself, or where a file of that name would be too long, a digest of it."""
+    if len(name.value) <= _MAX_STEM:
+        return name.value
+    digest = hashlib.sha256(name.value.encode()).hexdigest()[:32]
+    return f"{name.value[:_MAX_STEM]}@{digest}"

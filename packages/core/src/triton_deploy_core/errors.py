@@ -1,0 +1,171 @@
+"""Every error that this project raises on purpose, in one tree.
+
+::
+
+    DeployError
+    ├── InvalidRequestError          what was asked for can't be: nothing was touched
+    │   ├── InvalidNameError         not a name that Triton can serve
+    │   ├── InvalidPackageError      the files are not what Triton would load
+    │   ├── InvalidInputError        tensors that the model does not take
+    │   └── InvalidSettingError      an unknown setting, or a value that it can't have
+    ├── DeploymentNotFoundError      no deployment of that name
+    ├── DeploymentExistsError        create, where there is one already
+    ├── NotOursError                 a directory that no deployment of ours made
+    ├── DeploymentBusyError          somebody else is at work on that name
+    ├── ModelSourceError             the model that was named can't be had
+    ├── StoreError                   the model repository
+    │   ├── RepositoryNotFoundError  the directory or bucket does not exist
+    │   ├── StoreAccessError         read-only, or no permission
+    │   ├── StoreUnavailableError    unreachable, overloaded, out of space
+    │   ├── BlobNotFoundError        no such file in the repository
+    │   └── PreconditionFailedError  a conditional write lost
+    └── ServerError                  the inference server
+        ├── ServerUnreachableError   refused, unresolvable, not reachable
+        ├── ServerTimeoutError       no answer within the deadline
+        │   └── LoadTimeoutError     a load that was still going on at its deadline
+        ├── NotTritonError           something answered that does not speak the protocol
+        ├── ControlModeError         the server does not run in EXPLICIT mode
+        ├── LoadFailedError          Triton refused a load or unload; `reason` is its own word
+        ├── ModelNotServedError      a request for a model that the server does not serve now
+        └── RequestRefusedError      any other refused request; `reason` is the server's word
+
+A message is one line that says what happened, where, and what to do. No message holds a secret.
+"""
+
+from __future__ import annotations
+
+
+class DeployError(Exception):
+    """Base of all errors of this project."""
+
+    def amend(self, text: str) -> None:
+        """Add a sentence to the message: what the failure led to, and what to do about it."""
+        message = str(self)
+        stop = "" if message.endswith((".", "!", "?")) else "."
+        self.args = (f"{message}{stop} {text}", *self.args[1:])
+
+
+class InvalidRequestError(DeployError):
+    """What was asked for can't be done by anybody; nothing was touched."""
+
+
+class InvalidNameError(InvalidRequestError):
+    """The name is not one that Triton can serve under every protocol."""
+
+
+class InvalidPackageError(InvalidRequestError):
+    """The model's files are not a model that Triton would load."""
+
+
+class InvalidInputError(InvalidRequestError):
+    """The inputs of a prediction are not what the model takes."""
+
+
+class InvalidSettingError(InvalidRequestError):
+    """A setting is unknown or has a value that it can't have."""
+
+
+class DeploymentNotFoundError(DeployError):
+    """There is no deployment of that name."""
+
+
+class DeploymentExistsError(DeployError):
+    """There is a deployment of that name already."""
+
+
+class NotOursError(DeployError):
+    """The repository holds a directory of that name which no deployment of ours made."""
+
+
+class DeploymentBusyError(DeployError):
+    """Another operation on that name holds its lease.
+
+    Attributes:
+        holder: who holds it, as the lease says.
+        expires_at: when the lease runs out, in seconds since the epoch.
+    """
+
+    def __init__(self, message: str, *, holder: str, expires_at: float) -> None:
+        super().__init__(message)
+        self.holder = holder
+        self.expires_at = expires_at
+
+
+class ModelSourceError(DeployError):
+    """The model that a URI names does not exist or can't be read."""
+
+
+class StoreError(DeployError):
+    """The model repository could not do what was asked."""
+
+
+class RepositoryNotFoundError(StoreError):
+    """The repository's root does not exist."""
+
+
+class StoreAccessError(StoreError):
+    """The repository may not be read or written by this user."""
+
+
+class StoreUnavailableError(StoreError):
+    """The repository can't be reached, is overloaded or has no space left."""
+
+
+class BlobNotFoundError(StoreError):
+    """A file that should be read is not in the repository."""
+
+
+class PreconditionFailedError(StoreError):
+    """A conditional write found another content than the condition says."""
+
+
+class ServerError(DeployError):
+    """The inference server could not do what was asked."""
+
+
+class ServerUnreachableError(ServerError):
+    """No connection to the server could be made."""
+
+
+class ServerTimeoutError(ServerError):
+    """The server did not answer within the deadline."""
+
+
+class LoadTimeoutError(ServerTimeoutError):
+    """A load was still going on when its deadline passed: it may yet succeed or fail."""
+
+
+class NotTritonError(ServerError):
+    """Something answered that does not speak the KServe v2 protocol."""
+
+
+class ControlModeError(ServerError):
+    """The server does not take load and unload requests (it is not in EXPLICIT mode)."""
+
+
+class LoadFailedError(ServerError):
+    """Triton refused to load or unload a model.
+
+    Attributes:
+        reason: Triton's own words.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ModelNotServedError(ServerError):
+    """The server does not serve that model or version now."""
+
+
+class RequestRefusedError(ServerError):
+    """The server refused a request.
+
+    Attributes:
+        reason: the server's own words.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason

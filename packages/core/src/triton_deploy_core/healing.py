@@ -1,0 +1,49 @@
+"""Out of the readiness trap: a version that failed to load keeps the whole server unready.
+
+Triton's ``/v2/health/ready`` stays false until *that name and version* loads (seen on Triton
+2.51). So the failed number is lent to content that is known to be good, and taken back.
+"""
+
+from __future__ import annotations
+
+from triton_deploy_core import serving
+from triton_deploy_core.clock import Deadline
+from triton_deploy_core.errors import ServerError
+from triton_deploy_core.files import Files
+from triton_deploy_core.journal import Journal
+from triton_deploy_core.ports.config_format import ConfigFormat, Latest, Specific
+from triton_deploy_core.ports.server import InferenceServer
+from triton_deploy_core.snapshot import Snapshot
+
+
+def heal_with_old_version(
+    server: InferenceServer,
+    files: Files,
+    configs: ConfigFormat,
+    *,
+    now: Snapshot,
+    failed: frozenset[int],
+    journal: Journal,
+    deadline: Deadline,
+) -> bool:
+    """Lend each failed number to the old version; tell whether the server is ready after it.
+
+    The old version serves all the while. Afterwards the files are as they were.
+    """
+    policy = Latest() if now.config is None else configs.version_policy(now.config)
+    serving_now = policy.visible(now.versions)
+    if not serving_now:
+        return server.is_ready()
+    try:
+        for number in sorted(failed - now.versions):
+            both = Specific(serving_now | {number})
+            config = configs.with_version_policy(now.config or b"", both)
+            files.lend(max(serving_now), number, now, config)
+            serving.load(server, now.name, serving_now | {number}, deadline)
+            files.undo(journal)
+            serving.load(server, now.name, serving_now, deadline)
+        serving.wait_until_quiet(server, now.name, deadline)
+        return server.is_ready()
+    except ServerError:
+        # The caller reports the server as unready, with what its operator can do.
+        return False

@@ -1,0 +1,113 @@
+"""The journal of an operation under way: enough to undo it, or to finish it, after a crash."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from triton_deploy_core.errors import StoreError
+from triton_deploy_core.names import DeploymentName
+
+_FORMAT = 1
+
+
+class Phase(Enum):
+    """What has to happen to an operation that was interrupted."""
+
+    UNDO = "undo"
+    """It had not been seen to serve: put back what was there before."""
+
+    SETTLE = "settle"
+    """It serves: write the settled configuration and remove the garbage."""
+
+    DELETE = "delete"
+    """The deployment was being deleted: go on with that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What an operation has to remember. Paths are inside the model's directory.
+
+    Attributes:
+        phase: what to do with what is left.
+        before: all files that there were before the operation; none: the name was free.
+        inline: the content of small files that it replaces or removes.
+        copied: larger ones, of which a copy lies under `SAVED`.
+        settled: see `planning.Plan.settled`.
+        garbage: see `planning.Plan.garbage`.
+    """
+
+    phase: Phase
+    before: frozenset[str] = frozenset()
+    inline: Mapping[str, bytes] = field(default_factory=dict)
+    copied: frozenset[str] = frozenset()
+    settled: bytes | None = None
+    garbage: frozenset[str] = frozenset()
+
+    def encode(self) -> bytes:
+        """Return the file's content."""
+        fields: dict[str, Any] = {
+            "format": _FORMAT,
+            "phase": self.phase.value,
+            "before": sorted(self.before),
+            "inline": {path: _text(data) for path, data in sorted(self.inline.items())},
+            "copied": sorted(self.copied),
+            "settled": None if self.settled is None else _text(self.settled),
+            "garbage": sorted(self.garbage),
+        }
+        return json.dumps(fields, indent=1).encode()
+
+    @classmethod
+    def decode(cls, data: bytes, name: DeploymentName) -> Journal:
+        """Read a journal.
+
+        Raises:
+            StoreError: it is not one that this version wrote, so nobody knows what to undo.
+        """
+        try:
+            fields = _of_this_format(json.loads(data))
+            return cls(
+                phase=Phase(fields["phase"]),
+                before=_paths(fields["before"]),
+                inline={
+                    path: base64.b64decode(fields["inline"][path], validate=True)
+                    for path in _paths(fields["inline"])
+                },
+                copied=_paths(fields["copied"]),
+                settled=_bytes(fields["settled"]),
+                garbage=_paths(fields["garbage"]),
+            )
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise StoreError(
+                f"The journal of an unfinished operation on '{name}' can't be read: another "
+                "version of this tool may have written it. Use that version to finish, or delete "
+                "the deployment's directory and its journal by hand."
+            ) from error
+
+
+def _of_this_format(fields: Any) -> Any:
+    if fields["format"] != _FORMAT:
+        raise ValueError(fields["format"])
+    return fields
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text, validate=True)
+
+
+def _paths(texts: Any) -> frozenset[str]:
+    """Paths of a file that others can write, so they are not trusted to stay inside the model."""
+    paths = frozenset(str(text) for text in texts)
+    for path in paths:
+        segments = path.removesuffix("/").split("/")
+        if any(segment in {"", ".", ".."} for segment in segments):
+            raise ValueError(path)
+    return paths

@@ -1,0 +1,208 @@
+"""One writer a name: a lease that is taken by a conditional write and runs out by itself."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from triton_deploy_core.bookkeeping import lease_key
+from triton_deploy_core.clock import Clock
+from triton_deploy_core.errors import (
+    BlobNotFoundError,
+    DeploymentBusyError,
+    PreconditionFailedError,
+    StoreError,
+)
+from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.ports.store import BlobStore, Condition, IfAbsent, IfUnchanged
+
+LEASE_SECONDS = 60.0
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRecord:
+    """What a lease's file says. Times are in seconds since the epoch."""
+
+    holder: str
+    operation: str
+    token: str
+    since: float
+    until: float
+
+    def encode(self) -> bytes:
+        """Return the file's content."""
+        fields = {field: getattr(self, field) for field in self.__slots__}
+        return json.dumps(fields, indent=1).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> LeaseRecord:
+        """Read a lease's file; one that nobody can read has run out already."""
+        try:
+            fields = json.loads(data)
+            return cls(
+                holder=str(fields["holder"]),
+                operation=str(fields["operation"]),
+                token=str(fields["token"]),
+                since=float(fields["since"]),
+                until=float(fields["until"]),
+            )
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return cls("somebody", "an operation", "", 0.0, 0.0)
+
+
+class Lease:
+    """A lease that this process holds, renewed by a thread until it is released."""
+
+    def __init__(
+        self,
+        store: BlobStore,
+        name: DeploymentName,
+        record: LeaseRecord,
+        etag: str,
+        *,
+        clock: Clock,
+        seconds: float,
+    ) -> None:
+        self._store = store
+        self._name = name
+        self._record = record
+        self._etag = etag
+        self._clock = clock
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._released = threading.Event()
+        self._renewer = threading.Thread(target=self._keep, name=f"lease-{name}", daemon=True)
+        self._renewer.start()
+
+    def verify(self) -> None:
+        """Make sure that the lease is still ours, before each step that changes something.
+
+        Raises:
+            DeploymentBusyError: it ran out while this process was stuck, and may be another's now.
+        """
+        with self._lock:
+            if self._clock.now() < self._record.until:
+                return
+            try:
+                # Nobody has taken it over if its file is still the one that we wrote.
+                self._renew()
+            except PreconditionFailedError as error:
+                raise DeploymentBusyError(
+                    f"The lease on '{self._name}' ran out while this process was stuck, and "
+                    "another is at work on it now. Run the command again when that is over.",
+                    holder=self._record.holder,
+                    expires_at=self._record.until,
+                ) from error
+
+    def release(self) -> None:
+        """Give the lease back. One that ran out is left to whoever has it now."""
+        self._released.set()
+        self._renewer.join()
+        with self._lock:
+            if self._clock.now() < self._record.until:
+                self._store.delete([lease_key(self._name)])
+
+    def _keep(self) -> None:
+        while not self._released.wait(self._seconds / 3):
+            with self._lock:
+                try:
+                    self._renew()
+                except StoreError:
+                    # Not fatal yet: the next attempt may succeed, and verify() stops the work
+                    # when none did before the lease ran out.
+                    continue
+
+    def _renew(self) -> None:
+        renewed = LeaseRecord(
+            self._record.holder,
+            self._record.operation,
+            self._record.token,
+            self._record.since,
+            self._clock.now() + self._seconds,
+        )
+        condition = IfUnchanged(self._etag)
+        key = lease_key(self._name)
+        self._etag = self._store.write(key, renewed.encode(), condition=condition)
+        self._record = renewed
+
+
+@contextmanager
+def holding(
+    store: BlobStore,
+    name: DeploymentName,
+    operation: str,
+    *,
+    clock: Clock,
+    seconds: float = LEASE_SECONDS,
+) -> Iterator[Lease]:
+    """Hold the lease on a name for as long as the context lasts.
+
+    Raises:
+        DeploymentBusyError: another operation holds it.
+    """
+    now = clock.now()
+    record = LeaseRecord(_holder(), operation, uuid.uuid4().hex, now, now + seconds)
+    etag = _acquire(store, name, record, clock)
+    lease = Lease(store, name, record, etag, clock=clock, seconds=seconds)
+    try:
+        yield lease
+    finally:
+        lease.release()
+
+
+def _acquire(store: BlobStore, name: DeploymentName, record: LeaseRecord, clock: Clock) -> str:
+    key = lease_key(name)
+    condition: Condition = IfAbsent()
+    for _ in range(_ATTEMPTS):
+        try:
+            return store.write(key, record.encode(), condition=condition)
+        except PreconditionFailedError:
+            pass
+        try:
+            found = store.read(key)
+        except BlobNotFoundError:
+            condition = IfAbsent()
+            continue
+        other = LeaseRecord.decode(found.data)
+        if other.token == record.token:
+            # The answer to our own write was lost and the library sent it again.
+            return found.etag
+        if clock.now() < other.until:
+            raise _busy(name, other)
+        condition = IfUnchanged(found.etag)
+    raise DeploymentBusyError(
+        f"Several operations on '{name}' are starting at once. Try again in a moment.",
+        holder="several",
+        expires_at=clock.now(),
+    )
+
+
+def _busy(name: DeploymentName, other: LeaseRecord) -> DeploymentBusyError:
+    return DeploymentBusyError(
+        f"Another {other.operation} of '{name}' is under way: {other.holder} has held it since "
+        f"{_time(other.since)}, until {_time(other.until)} at least. Try again when it is over.",
+        holder=other.holder,
+        expires_at=other.until,
+    )
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _holder() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        # A container may run under a number that has no name.
+        user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "somebody"
+    return f"{user}@{socket.gethostname()} (process {os.getpid()})"

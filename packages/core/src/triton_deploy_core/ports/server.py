@@ -1,0 +1,187 @@
+"""The port to an inference server that speaks the KServe v2 protocol with Triton's extensions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ModelState(Enum):
+    """The states that Triton gives a model version in its repository index."""
+
+    UNKNOWN = "UNKNOWN"
+    READY = "READY"
+    UNAVAILABLE = "UNAVAILABLE"
+    LOADING = "LOADING"
+    UNLOADING = "UNLOADING"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """One row of Triton's repository index.
+
+    `version` is None and `state` UNKNOWN for a model that was never loaded.
+    """
+
+    name: str
+    version: int | None
+    state: ModelState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """An input or an output: `shape` has -1 where any size goes, the batch dimension included."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """What a served model takes and gives. `versions` are those that are ready now, ascending."""
+
+    name: str
+    versions: tuple[int, ...]
+    platform: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatistics:
+    """Inference statistics of one version since it was loaded. Times are in nanoseconds."""
+
+    name: str
+    version: int
+    inference_count: int
+    execution_count: int
+    success_count: int
+    fail_count: int
+    queue_ns: int
+    compute_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOverride:
+    """A model sent inside the load call instead of being read from the repository.
+
+    Attributes:
+        config: the model configuration as JSON-ready data.
+        files: path inside the model's directory → content.
+    """
+
+    config: Mapping[str, Any]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class InferenceServer(Protocol):
+    """One inference server. All methods may be called from several threads.
+
+    No call waits for ever: `timeout` is in seconds, and calls without one have a finite limit
+    that the adapter was given. Every method may raise `ServerUnreachableError`,
+    `ServerTimeoutError`, `NotTritonError` or `RequestRefusedError`, and no error of the library
+    behind the adapter.
+    """
+
+    @property
+    def url(self) -> str:
+        """The server as its user wrote it, fit for messages: it holds no secret."""
+        ...
+
+    def is_live(self) -> bool:
+        """Tell whether the server answers requests."""
+        ...
+
+    def is_ready(self) -> bool:
+        """Tell what ``/v2/health/ready`` says: all that should be served is served."""
+        ...
+
+    def index(self) -> Sequence[IndexEntry]:
+        """Return the repository index: slow on object stores, so not for common paths."""
+        ...
+
+    def load(self, name: str, *, timeout: float, override: LoadOverride | None = None) -> None:
+        """Load or reload a model and return when it serves.
+
+        The server reads the model's directory again. Versions that the configuration makes
+        visible come up before others go down. With `override` the model is the one given.
+
+        Raises:
+            LoadFailedError: Triton could not load it; versions served before still are.
+            LoadTimeoutError: it was still loading after `timeout` seconds.
+            ControlModeError: the server is not in EXPLICIT mode.
+        """
+        ...
+
+    def unload(self, name: str, *, timeout: float) -> None:
+        """Begin to unload a model. A model that is not loaded, or unknown, is no error.
+
+        It is not over when this returns: see `index` and `is_ready`.
+
+        Raises:
+            ControlModeError: the server is not in EXPLICIT mode.
+        """
+        ...
+
+    def ready_versions(self, name: str) -> frozenset[int]:
+        """Return the versions of a model that are ready: empty for an unknown model."""
+        ...
+
+    def loaded(self) -> frozenset[tuple[str, int]]:
+        """Return every model and version that is ready, in one call that touches no storage."""
+        ...
+
+    def metadata(self, name: str) -> ModelMetadata:
+        """Return what a model takes and gives.
+
+        Raises:
+            ModelNotServedError: no version of it is ready.
+        """
+        ...
+
+    def config(self, name: str) -> Mapping[str, Any]:
+        """Return the configuration in force, as the server's JSON has it.
+
+        Raises:
+            ModelNotServedError: no version of it is ready.
+        """
+        ...
+
+    def infer(
+        self, name: str, inputs: Mapping[str, NDArray[np.generic]], *, timeout: float
+    ) -> Mapping[str, NDArray[np.generic]]:
+        """Run one request on the version that the server chooses.
+
+        Args:
+            name: the model.
+            inputs: name → array in the model's own shape and dtype, the batch dimension included.
+                BYTES are object arrays of `bytes`.
+            timeout: seconds.
+
+        Returns:
+            Every output, name → array; BYTES are object arrays of `bytes`.
+
+        Raises:
+            ModelNotServedError: no version of it is ready.
+            RequestRefusedError: the server refused the inputs, or the model failed on them.
+        """
+        ...
+
+    def statistics(self, name: str) -> Sequence[VersionStatistics]:
+        """Return the statistics of every ready version of a model, by version, ascending.
+
+        Raises:
+            ModelNotServedError: no version of it is ready.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections. The instance is not used afterwards."""
+        ...

@@ -1,0 +1,198 @@
+"""The port to a model repository: a store of small and large files under one root.
+
+A **key** is a relative POSIX path inside the repository (``iris/1/model.onnx``), without
+``.``, ``..``, empty segments or a leading slash. A key that ends in ``/`` is a **directory
+marker**: an empty directory that has to exist, such as an ensemble's version directory.
+Directories are otherwise implied by the files below them and vanish with the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from triton_deploy_core.ports.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file on this machine. `size` is in bytes."""
+
+    path: Path
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes in memory: for small files that somebody made up, such as a configuration."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return len(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object in a store of the same kind as the repository, named by its URI."""
+
+    uri: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A file that the repository itself holds already, named by its key."""
+
+    key: str
+    size: int
+
+
+Source: TypeAlias = LocalFile | Content | StoredObject | StoredBlob
+"""Where the bytes of a file come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One file to put into the repository. A directory marker has ``Content(b"")``."""
+
+    key: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One file of the repository: its key, its size in bytes, and a tag of its content.
+
+    `etag` differs whenever the content was replaced; it says nothing else.
+    """
+
+    key: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlobContent:
+    """The bytes of a small file and the tag of just these bytes."""
+
+    data: bytes
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class IfAbsent:
+    """Write only where there is no such key."""
+
+
+@dataclass(frozen=True, slots=True)
+class IfUnchanged:
+    """Write only where the key has the content that this tag was read with."""
+
+    etag: str
+
+
+Condition: TypeAlias = IfAbsent | IfUnchanged | None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can do beyond the port. Declared by the adapter, not found out by trying.
+
+    Attributes:
+        conditional_writes: of two conditional writes at once, exactly one succeeds.
+        atomic_rename: a whole directory can change its name in one step.
+        copies_from: URI schemes from which `transfer` copies inside the service.
+    """
+
+    conditional_writes: bool
+    atomic_rename: bool = False
+    copies_from: frozenset[str] = frozenset()
+
+
+class BlobStore(Protocol):
+    """A model repository's files.
+
+    Every method may raise `RepositoryNotFoundError`, `StoreAccessError` or
+    `StoreUnavailableError`, and no error of the library behind the adapter. A key that is not
+    one (see the module) is a `ValueError` before anything is touched. All methods may be called
+    from several threads.
+    """
+
+    @property
+    def location(self) -> str:
+        """The repository as its user wrote it, fit for messages: it holds no secret."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this store can do beyond the port."""
+        ...
+
+    def check(self) -> None:
+        """Find out whether the repository exists and can be written, leaving no trace.
+
+        Raises:
+            RepositoryNotFoundError: there is no such directory or bucket.
+            StoreAccessError: it can't be written.
+        """
+        ...
+
+    def directories(self) -> Iterator[str]:
+        """Yield the names of the directories in the root, in no particular order.
+
+        These are what Triton takes for models, ours or not. Hidden ones are among them.
+        """
+        ...
+
+    def list(self, prefix: str) -> Iterator[Blob]:
+        """Yield every file whose key starts with `prefix`, in the order of the keys.
+
+        The prefix is a plain string, not a directory: ``iris`` also finds ``iris2/…``; callers
+        that mean a directory end it with ``/``. Directory markers are among what is yielded
+        (on a file system: every directory that is empty). Nothing found: nothing yielded.
+        """
+        ...
+
+    def read(self, key: str) -> BlobContent:
+        """Return a whole small file.
+
+        Raises:
+            BlobNotFoundError: there is no such key, or it is a directory.
+        """
+        ...
+
+    def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
+        """Write a small file in one atomic step and return its new tag.
+
+        Whoever reads the key at any moment gets the old content or the new, whole. A crash
+        leaves the old or the new.
+
+        Raises:
+            PreconditionFailedError: the condition does not hold; nothing was written.
+        """
+        ...
+
+    def transfer(self, transfers: Sequence[Transfer], progress: Progress) -> None:
+        """Put many files into the repository, large ones included, each atomically.
+
+        Sources are read in pieces: memory does not grow with their size. Files appear in any
+        order, each of them whole; an existing key is replaced. An error leaves some files put and
+        others not. `progress` is told of each piece.
+
+        Raises:
+            ModelSourceError: a source can't be read, or changed its size while it was read.
+        """
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete files; a key that does not exist is no error.
+
+        A directory that gets empty by it vanishes with its last file.
+        """
+        ...

@@ -1,0 +1,74 @@
+"""The record: ``<name>/mlflow-meta.json``, which makes a directory a deployment of ours.
+
+Its keys and its place are those of NVIDIA's plugin, so that each reads what the other wrote.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from triton_deploy_core.errors import NotOursError
+from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.package import Origin
+
+RECORD_FILE = "mlflow-meta.json"
+_MAX_RECORD_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the repository remembers of a deployment."""
+
+    name: DeploymentName
+    triton_model_path: str
+    mlflow_model_uri: str
+    flavor: str
+
+    @classmethod
+    def of(cls, name: DeploymentName, location: str, origin: Origin) -> Record:
+        """Make the record of a model that is deployed into the repository at `location`."""
+        return cls(name, f"{location.rstrip('/')}/{name}", origin.model_uri, origin.flavor)
+
+    def encode(self) -> bytes:
+        """Return the file's content: strings only, as NVIDIA's plugin reads no more than that."""
+        fields = {
+            "name": str(self.name),
+            "triton_model_path": self.triton_model_path,
+            "mlflow_model_uri": self.mlflow_model_uri,
+            "flavor": self.flavor,
+        }
+        return (json.dumps(fields, indent=4) + "\n").encode()
+
+    @classmethod
+    def decode(cls, data: bytes, name: DeploymentName) -> Record:
+        """Read the record that lies in the directory of `name`.
+
+        Raises:
+            NotOursError: it is no record, or the record of another name (a copied directory).
+        """
+        fields = _fields(data, name)
+        if fields.get("name") != str(name):
+            raise NotOursError(
+                f"{name}/{RECORD_FILE} is the record of {fields.get('name')!r}, not of '{name}': "
+                "the directory was copied or renamed by hand. Remove it, or correct its record."
+            )
+        return cls(
+            name=name,
+            triton_model_path=str(fields.get("triton_model_path", "")),
+            mlflow_model_uri=str(fields.get("mlflow_model_uri", "")),
+            flavor=str(fields.get("flavor", "")),
+        )
+
+
+def _fields(data: bytes, name: DeploymentName) -> dict[str, object]:
+    try:
+        fields = json.loads(data) if len(data) <= _MAX_RECORD_BYTES else None
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise NotOursError(
+            f"{name}/{RECORD_FILE} can't be read as a deployment's record. "
+            "Restore it, or remove the directory by hand if nobody needs it."
+        )
+    return fields

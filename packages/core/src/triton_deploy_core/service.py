@@ -1,0 +1,245 @@
+"""The deployment service: create, update, delete, list and get, with the laws kept.
+
+It knows a repository, a server and Triton's configuration format by their ports only.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from triton_deploy_core import serving
+from triton_deploy_core.bookkeeping import journal_key
+from triton_deploy_core.clock import Clock, SystemClock
+from triton_deploy_core.deployment import Deployment
+from triton_deploy_core.errors import (
+    DeploymentExistsError,
+    DeploymentNotFoundError,
+    NotOursError,
+)
+from triton_deploy_core.files import Files
+from triton_deploy_core.lease import holding
+from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.operation import Operation, Surroundings
+from triton_deploy_core.package import ModelPackage
+from triton_deploy_core.ports.config_format import ConfigFormat
+from triton_deploy_core.ports.progress import NoProgress, Progress
+from triton_deploy_core.ports.server import InferenceServer
+from triton_deploy_core.ports.store import BlobStore
+from triton_deploy_core.records import Record
+from triton_deploy_core.snapshot import Snapshot, read_record, require_ours
+
+DEFAULT_TIMEOUT_SECONDS = 900.0
+_READERS = 16
+
+
+class DeploymentService:
+    """Deploys model packages into one repository that one server reads.
+
+    Every method takes a name as text and raises `InvalidNameError` before anything is touched
+    when it is none; any of them may raise `StoreError` or `ServerError`.
+    """
+
+    def __init__(
+        self,
+        store: BlobStore,
+        server: InferenceServer,
+        configs: ConfigFormat,
+        *,
+        progress: Progress | None = None,
+        clock: Clock | None = None,
+        timeout: float = DEFAULT_TIMEOUT_SECONDS,
+    ) -> None:
+        """Put the service together.
+
+        Args:
+            store: the model repository.
+            server: the server that reads it.
+            configs: reads and rewrites ``config.pbtxt``.
+            progress: told of steps and bytes.
+            clock: the machine's own if left out.
+            timeout: seconds that one load or unload may take.
+        """
+        self._store = store
+        self._server = server
+        self._around = Surroundings(
+            server=server,
+            configs=configs,
+            progress=progress or NoProgress(),
+            clock=clock or SystemClock(),
+            timeout=timeout,
+            location=store.location,
+        )
+
+    def require_new(self, name: str) -> None:
+        """See that `create` could begin: for callers who make an expensive package first.
+
+        Raises:
+            DeploymentExistsError: there is a deployment of that name.
+            NotOursError: there is a directory of that name.
+        """
+        parsed = DeploymentName(name)
+        self._require_working()
+        self._repair(parsed)
+        self._require_free(Snapshot.take(self._store, parsed))
+
+    def require_existing(self, name: str) -> Record:
+        """See that `update` could begin, and return what is deployed now.
+
+        Raises:
+            DeploymentNotFoundError: there is no deployment of that name.
+            NotOursError: there is a directory of that name which is none.
+        """
+        parsed = DeploymentName(name)
+        self._require_working()
+        self._repair(parsed)
+        return self._record(parsed)
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is a deployment of that name."""
+        return self._record_or_none(DeploymentName(name)) is not None
+
+    def create(self, name: str, package: ModelPackage) -> Deployment:
+        """Deploy a package under a new name; return when it serves.
+
+        A failure leaves nothing behind.
+
+        Raises:
+            DeploymentExistsError: there is a deployment of that name.
+            NotOursError: there is a directory of that name.
+            DeploymentBusyError: another operation on that name is under way.
+            InvalidPackageError: the package can't be served.
+            LoadFailedError: Triton refused it.
+            LoadTimeoutError: Triton was still loading it at the deadline.
+        """
+        parsed = DeploymentName(name)
+        self._require_working()
+        with self._operation(parsed, "create") as operation:
+            now = Snapshot.take(self._store, parsed)
+            self._require_free(now)
+            return operation.deploy(package, now)
+
+    def update(self, name: str, package: ModelPackage) -> Deployment:
+        """Replace what a name serves; the old version serves until the new one does.
+
+        A failure leaves the old version serving and its files as they were.
+
+        Raises:
+            DeploymentNotFoundError: there is no deployment of that name.
+            NotOursError: there is a directory of that name which is none.
+            DeploymentBusyError: another operation on that name is under way.
+            InvalidPackageError: the package can't be served.
+            LoadFailedError: Triton refused it.
+            LoadTimeoutError: Triton was still loading it at the deadline.
+        """
+        parsed = DeploymentName(name)
+        self._require_working()
+        with self._operation(parsed, "update") as operation:
+            self._record(parsed)
+            return operation.deploy(package, Snapshot.take(self._store, parsed))
+
+    def delete(self, name: str) -> None:
+        """Unload a deployment, wait until the server has let go, and remove its files.
+
+        A name that is not there is no error.
+
+        Raises:
+            NotOursError: there is a directory of that name which is no deployment.
+            DeploymentBusyError: another operation on that name is under way.
+        """
+        parsed = DeploymentName(name)
+        self._require_working()
+        with self._operation(parsed, "delete") as operation:
+            now = Snapshot.take(self._store, parsed)
+            require_ours(now, self._store.location)
+            if now.exists:
+                operation.delete()
+
+    def get(self, name: str) -> Deployment:
+        """Return one deployment as it stands.
+
+        Raises:
+            DeploymentNotFoundError: there is no deployment of that name.
+            NotOursError: there is a directory of that name which is none.
+        """
+        parsed = DeploymentName(name)
+        record = self._record(parsed)
+        versions = self._server.ready_versions(str(parsed))
+        if versions:
+            return Deployment.ready(record, versions)
+        return Deployment.not_ready(record, self._server.index())
+
+    def list(self) -> builtins.list[Deployment]:
+        """Return every deployment, by name; directories of others are left out."""
+        names = sorted(
+            DeploymentName(directory)
+            for directory in self._store.directories()
+            if DeploymentName.is_valid(directory)
+        )
+        with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="records") as pool:
+            records = [record for record in pool.map(self._record_or_none, names) if record]
+        versions: dict[str, set[int]] = {}
+        for model, version in self._server.loaded():
+            versions.setdefault(model, set()).add(version)
+        serves = [str(record.name) in versions for record in records]
+        index = () if all(serves) else self._server.index()
+        return [
+            Deployment.ready(record, versions[str(record.name)])
+            if ready
+            else Deployment.not_ready(record, index)
+            for record, ready in zip(records, serves, strict=True)
+        ]
+
+    @contextmanager
+    def _operation(self, name: DeploymentName, what: str) -> Iterator[Operation]:
+        with holding(self._store, name, what, clock=self._around.clock) as lease:
+            files = Files(self._store, name, lease, self._around.progress)
+            operation = Operation(files, self._around)
+            operation.recover()
+            yield operation
+
+    def _repair(self, name: DeploymentName) -> None:
+        """Finish or undo what an operation left that died, where there is such a thing."""
+        if self._is_unfinished(name):
+            with self._operation(name, "repair"):
+                pass
+
+    def _is_unfinished(self, name: DeploymentName) -> bool:
+        return any(self._store.list(journal_key(name)))
+
+    def _require_working(self) -> None:
+        self._store.check()
+        serving.require_control(self._server, self._around.deadline())
+
+    def _require_free(self, now: Snapshot) -> None:
+        require_ours(now, self._store.location)
+        if now.exists:
+            raise DeploymentExistsError(
+                f"There is a deployment '{now.name}' in {self._store.location} already. "
+                "Update it, delete it first, or choose another name."
+            )
+        if self._server.ready_versions(str(now.name)):
+            raise NotOursError(
+                f"{self._server.url} serves a model '{now.name}' that is not in "
+                f"{self._store.location}. Choose another name, or check that TRITON_MODEL_REPO "
+                "names the repository that the server reads."
+            )
+
+    def _record(self, name: DeploymentName) -> Record:
+        record = read_record(self._store, name)
+        if record is None:
+            if not self._is_unfinished(name):
+                require_ours(Snapshot.take(self._store, name), self._store.location)
+            raise DeploymentNotFoundError(
+                f"There is no deployment '{name}' in {self._store.location}. "
+                "`mlflow deployments list -t triton` names those there are."
+            )
+        return record
+
+    def _record_or_none(self, name: DeploymentName) -> Record | None:
+        try:
+            return read_record(self._store, name)
+        except NotOursError:
+            return None

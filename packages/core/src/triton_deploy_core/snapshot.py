@@ -1,0 +1,74 @@
+"""What the repository holds under one name at the moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from triton_deploy_core import layout
+from triton_deploy_core.errors import BlobNotFoundError, NotOursError
+from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.package import CONFIG_FILE
+from triton_deploy_core.ports.store import Blob, BlobStore
+from triton_deploy_core.records import RECORD_FILE, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The files of one name, and the contents of those that decide what is served.
+
+    Attributes:
+        name: whose files these are.
+        files: path inside the model's directory → file. Empty: there is no such directory.
+        config: the content of ``config.pbtxt``, None where there is none.
+        record: None where the directory is no deployment of ours.
+    """
+
+    name: DeploymentName
+    files: Mapping[str, Blob]
+    config: bytes | None
+    record: Record | None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a directory of that name at all."""
+        return bool(self.files)
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """Every version that has a directory, served or not."""
+        return layout.versions(self.files)
+
+    @classmethod
+    def take(cls, store: BlobStore, name: DeploymentName) -> Snapshot:
+        """Read what there is."""
+        start = layout.prefix(name)
+        files = {blob.key[len(start) :]: blob for blob in store.list(start)}
+        config = store.read(start + CONFIG_FILE).data if CONFIG_FILE in files else None
+        record = None
+        if RECORD_FILE in files:
+            record = Record.decode(store.read(start + RECORD_FILE).data, name)
+        return cls(name, files, config, record)
+
+
+def read_record(store: BlobStore, name: DeploymentName) -> Record | None:
+    """Return the record of a deployment, None where the name has none."""
+    try:
+        data = store.read(layout.prefix(name) + RECORD_FILE).data
+    except BlobNotFoundError:
+        return None
+    return Record.decode(data, name)
+
+
+def require_ours(snapshot: Snapshot, location: str) -> None:
+    """Make sure that a directory, where there is one, is a deployment of ours.
+
+    Raises:
+        NotOursError: it has no record.
+    """
+    if snapshot.exists and snapshot.record is None:
+        raise NotOursError(
+            f"{location} holds a directory '{snapshot.name}' that no MLflow deployment made "
+            f"(it has no {RECORD_FILE}). It is left as it is: choose another name, or remove it "
+            "by hand."
+        )
