@@ -1,0 +1,81 @@
+"""Fakes, contract suites and hypothesis strategies for whoever builds on the core.
+
+What is imported from here is found on first use: only the suites need pytest, and only the
+strategies and state machines hypothesis (the extra ``testing``).
+
+- `MemoryStore`, `SimulatedTriton`, `SimpleConfigFormat`, `FakeClock`: fakes of the ports, with
+  state to look at, a call log and faults on purpose (`CrashAt`, `FailAt`, `FailNth`, …).
+- `BlobStoreContract`, `InferenceServerContract`, `ConfigFormatContract`: suites that an adapter
+  binds in some 20 lines, by way of `StoreHarness` and `ServerHarness`.
+- `store_machine.store_machine`: a hypothesis state machine that compares a store with a dict.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from triton_deploy_core.testing.clock import FakeClock
+    from triton_deploy_core.testing.config_format import SimpleConfigFormat
+    from triton_deploy_core.testing.config_format_contract import ConfigFormatContract
+    from triton_deploy_core.testing.memory_store import MemoryStore
+    from triton_deploy_core.testing.server_contract import InferenceServerContract
+    from triton_deploy_core.testing.server_harness import ModelUnderTest, ServerHarness
+    from triton_deploy_core.testing.simulated_calls import FailNth, ServerCall
+    from triton_deploy_core.testing.simulator import ControlMode, SimulatedTriton
+    from triton_deploy_core.testing.store_contract import BlobStoreContract
+    from triton_deploy_core.testing.store_faults import (
+        CountMoments,
+        CrashAt,
+        FailAt,
+        Moment,
+        SimulatedCrash,
+        StoreCall,
+    )
+    from triton_deploy_core.testing.store_harness import StoreHarness
+
+__all__ = [
+    "BlobStoreContract",
+    "ConfigFormatContract",
+    "ControlMode",
+    "CountMoments",
+    "CrashAt",
+    "FailAt",
+    "FailNth",
+    "FakeClock",
+    "InferenceServerContract",
+    "MemoryStore",
+    "ModelUnderTest",
+    "Moment",
+    "ServerCall",
+    "ServerHarness",
+    "SimpleConfigFormat",
+    "SimulatedCrash",
+    "SimulatedTriton",
+    "StoreCall",
+    "StoreHarness",
+]
+
+_MODULES = {
+    "clock": ("FakeClock",),
+    "config_format": ("SimpleConfigFormat",),
+    "config_format_contract": ("ConfigFormatContract",),
+    "memory_store": ("MemoryStore",),
+    "server_contract": ("InferenceServerContract",),
+    "server_harness": ("ModelUnderTest", "ServerHarness"),
+    "simulated_calls": ("FailNth", "ServerCall"),
+    "simulator": ("ControlMode", "SimulatedTriton"),
+    "store_contract": ("BlobStoreContract",),
+    "store_faults": (
+        "CountMoments", "CrashAt", "FailAt", "Moment", "SimulatedCrash", "StoreCall",
+    ),
+    "store_harness": ("StoreHarness",),
+}  # fmt: skip
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -1,0 +1,105 @@
+"""A repository, a server that reads it and the service between them, all in memory.
+
+::
+
+    world = SimulatedWorld()
+    world.service.create("iris", version_package(b"weights"))
+    assert world.serves("iris") == {1: b"weights"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from triton_deploy_core.package import Origin, TreePackage, VersionPackage
+from triton_deploy_core.ports.store import BlobStore, Content
+from triton_deploy_core.records import RECORD_FILE
+from triton_deploy_core.service import DeploymentService
+from triton_deploy_core.testing.clock import FakeClock
+from triton_deploy_core.testing.config_format import SimpleConfigFormat
+from triton_deploy_core.testing.memory_store import MemoryStore
+from triton_deploy_core.testing.simulator import SimulatedTriton
+from triton_deploy_core.testing.store_faults import FaultHook
+
+MODEL_FILE = "model.onnx"
+CONFIG = b'backend: "onnxruntime"\nmax_batch_size: 0\n'
+
+
+class SimulatedWorld:
+    """All that the core needs from the outside, simulated.
+
+    Attributes:
+        clock: the time that all of it shares.
+        store: the repository.
+        server: the server that reads it.
+        service: the service between them; `new_service` makes others, as other processes have.
+    """
+
+    def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
+        self.clock = FakeClock()
+        self.store = MemoryStore(files, clock=self.clock)
+        self.server = SimulatedTriton(self.store, clock=self.clock)
+        self.service = self.new_service()
+
+    def new_service(
+        self, *, store: BlobStore | None = None, timeout: float = 900.0
+    ) -> DeploymentService:
+        """Return another service for the same server, and the same repository if none is given."""
+        return DeploymentService(
+            store or self.store,
+            self.server,
+            SimpleConfigFormat(),
+            clock=self.clock,
+            timeout=timeout,
+        )
+
+    def new_process(self, faults: FaultHook | None = None) -> None:
+        """Go on as another process after one that died: with these faults from now on."""
+        self.store = MemoryStore(self.store.snapshot(), clock=self.clock, faults=faults)
+        self.server.store = self.store
+        self.service = self.new_service()
+
+    def files(self, name: str) -> dict[str, bytes]:
+        """Return the files of a deployment but its record: path inside its directory → content."""
+        start = f"{name}/"
+        return {
+            key.removeprefix(start): data
+            for key, data in self.store.snapshot().items()
+            if key.startswith(start) and key != start + RECORD_FILE
+        }
+
+    def serves(self, name: str) -> dict[int, bytes]:
+        """Return version → content of the model file that it was loaded from."""
+        return {
+            version: files[f"{version}/{MODEL_FILE}"]
+            for version, files in self.server.served(name).items()
+        }
+
+
+def version_package(
+    content: bytes,
+    registry_version: int | None = None,
+    *,
+    user_config: bytes | None = None,
+    beside: Mapping[str, bytes] | None = None,
+) -> VersionPackage:
+    """Return a package of one version, as a flavor makes it.
+
+    Args:
+        content: of its one model file; what its first line says steers the simulated load.
+        registry_version: the registry's number.
+        user_config: a configuration to be deployed byte for byte; a generated one if left out.
+        beside: files beside the versions.
+    """
+    return VersionPackage(
+        origin=Origin(f"models:/m/{registry_version or 1}", "onnx", registry_version),
+        files={MODEL_FILE: Content(content)},
+        config=CONFIG if user_config is None else user_config,
+        config_is_verbatim=user_config is not None,
+        beside={path: Content(data) for path, data in (beside or {}).items()},
+    )
+
+
+def tree_package(files: Mapping[str, bytes], uri: str = "models:/t/1") -> TreePackage:
+    """Return a package that its user laid out: path inside the model's directory → content."""
+    return TreePackage(Origin(uri, "triton"), {path: Content(data) for path, data in files.items()})

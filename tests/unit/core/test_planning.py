@@ -1,0 +1,128 @@
+"""Which version number, which files, which configuration: decided without touching anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from triton_deploy_core.errors import InvalidPackageError
+from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.package import Origin, TreePackage
+from triton_deploy_core.planning import plan
+from triton_deploy_core.ports.config_format import Latest, Specific
+from triton_deploy_core.ports.store import LocalFile, StoredObject
+from triton_deploy_core.snapshot import Snapshot
+from triton_deploy_core.testing.config_format import SimpleConfigFormat
+from triton_deploy_core.testing.memory_store import MemoryStore
+from triton_deploy_core.testing.world import tree_package, version_package
+
+FORMAT = SimpleConfigFormat()
+
+
+def _now(**files: bytes) -> Snapshot:
+    store = MemoryStore({f"m/{path.replace('__', '/')}": data for path, data in files.items()})
+    return Snapshot.take(store, DeploymentName("m"))
+
+
+def _pinned(*versions: int) -> bytes:
+    return FORMAT.with_version_policy(b'backend: "x"\n', Specific(frozenset(versions)))
+
+
+def _with(*versions: int, config: bytes | None = None) -> Snapshot:
+    files = {f"{version}__model.onnx": b"x" for version in versions}
+    return _now(**files, **({} if config is None else {"config.pbtxt": config}))
+
+
+@pytest.mark.parametrize(
+    ("registry", "present", "number"),
+    [
+        (None, (), 1),
+        (7, (), 7),
+        (7, (1, 3), 7),
+        (2, (2,), 3),
+        (2, (2, 3, 5), 4),
+        (1, (9,), 1),
+    ],
+)
+def test_the_registrys_number_where_it_is_free_else_the_next_higher(registry, present, number):
+    now = _with(*present, config=_pinned(*present) if present else None)
+    assert plan(version_package(b"", registry), now, FORMAT).serves == {number}
+
+
+@pytest.mark.parametrize(("registry", "number"), [(None, 10), (4, 10), (20, 20)])
+def test_a_users_policy_of_the_latest_needs_the_highest_number(registry, number):
+    config = b'backend: "x"'
+    chosen = plan(version_package(b"", registry, user_config=config), _with(9), FORMAT)
+    assert chosen.serves == {number}
+
+
+@pytest.mark.parametrize(
+    ("present", "registry", "number"),
+    [((), 3, 3), ((), None, 2), ((3,), 3, 2), ((2, 3), 3, 3), ((2, 3), 9, 3)],
+)
+def test_a_users_policy_of_certain_versions_is_kept_to(present, registry, number):
+    config = b'backend: "x" version_policy { specific { versions: [2, 3] } }'
+    chosen = plan(version_package(b"", registry, user_config=config), _with(*present), FORMAT)
+    assert chosen.serves == {number}
+
+
+def test_what_is_coming_is_hidden_only_where_it_would_be_seen():
+    package = version_package(b"", 2)
+    assert plan(package, _with(1, config=_pinned(1)), FORMAT).hiding is None
+    hiding = plan(package, _with(1), FORMAT).hiding
+    assert hiding is not None
+    assert FORMAT.version_policy(hiding) == Specific(frozenset({1}))
+    assert plan(package, _with(), FORMAT).hiding is None
+
+
+def test_a_lower_number_than_the_one_that_serves_is_invisible_under_latest():
+    assert plan(version_package(b"", 2), _with(5), FORMAT).hiding is None
+
+
+def test_one_previous_version_is_kept_and_older_ones_go():
+    chosen = plan(version_package(b"", 4), _with(1, 2, 3, config=_pinned(3)), FORMAT)
+    assert chosen.garbage == {"1/model.onnx", "2/model.onnx"}
+
+
+def test_files_beside_the_versions_that_are_no_longer_in_the_package_go():
+    now = _now(**{"1__m": b"", "labels.txt": b"", "config.pbtxt": _pinned(1)})
+    kept = plan(version_package(b"", 2, beside={"labels.txt": b"new"}), now, FORMAT)
+    assert kept.garbage == frozenset()
+    gone = plan(version_package(b"", 2, beside={"other.txt": b"new"}), now, FORMAT)
+    assert gone.garbage == {"labels.txt"}
+
+
+def test_a_users_configuration_waits_until_old_versions_are_gone_where_it_would_serve_them():
+    config = b'backend: "x" version_policy { all {} }'
+    chosen = plan(version_package(b"", 2, user_config=config), _with(1, config=config), FORMAT)
+    assert chosen.settled == config
+    assert chosen.config is not None
+    assert FORMAT.version_policy(chosen.config) == Specific(frozenset({2}))
+    assert chosen.garbage == {"1/model.onnx"}
+
+
+def test_a_users_configuration_that_hides_old_versions_is_written_at_once():
+    chosen = plan(version_package(b"", 2, user_config=b'backend: "x"'), _with(1), FORMAT)
+    assert (chosen.config, chosen.settled) == (b'backend: "x"', None)
+    assert FORMAT.version_policy(b'backend: "x"') == Latest(1)
+
+
+def test_a_tree_replaces_what_is_there_path_by_path():
+    chosen = plan(tree_package({"1/model.onnx": b"y", "3/model.onnx": b"z"}), _with(1, 2), FORMAT)
+    assert chosen.removed == {"2/model.onnx"}
+    assert chosen.serves == {3}
+    assert chosen.config is None
+
+
+def test_a_trees_configuration_is_read_from_its_file(tmp_path):
+    path = tmp_path / "config.pbtxt"
+    path.write_bytes(b'backend: "x" version_policy { all {} }')
+    origin = Origin("u", "triton")
+    files = {"config.pbtxt": LocalFile(path, 1), "1/m": LocalFile(path, 1)}
+    chosen = plan(TreePackage(origin, files), _with(), FORMAT)
+    assert chosen.config == path.read_bytes()
+    assert set(chosen.files) == {"1/m"}
+    path.unlink()
+    with pytest.raises(InvalidPackageError, match="can't be read"):
+        plan(TreePackage(origin, files), _with(), FORMAT)
+    with pytest.raises(InvalidPackageError, match="not at hand"):
+        plan(TreePackage(origin, {"config.pbtxt": StoredObject("s3://b/k", 1)}), _with(), FORMAT)
