@@ -1,0 +1,131 @@
+"""The project's chores: ``python3 -m nox -s quickstart``, ``tests``, ``lint``, ``build`` and more."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["tests", "lint"]
+nox.options.error_on_missing_interpreters = False
+
+ROOT = Path(__file__).parent
+PACKAGES = ["core", "storage", "transport", "local-server", "mlflow-plugin", "publish-cli"]
+PROJECT = nox.project.load_toml("pyproject.toml")
+# Without bytecode every `mlflow` command takes two to three times as long.
+ENVIRONMENT = {"UV_COMPILE_BYTECODE": "1", "PYTHONDONTWRITEBYTECODE": ""}
+
+
+def install(
+    session: nox.Session, *extra: str, editable: bool = True, constraints: str = "constraints.txt"
+) -> None:
+    """Install all six packages, and what else a session needs, in the pinned versions."""
+    session.env.update(ENVIRONMENT)
+    packages = [f"./packages/{name}" for name in PACKAGES]
+    if editable:
+        packages = [argument for package in packages for argument in ("-e", package)]
+    session.install("-c", constraints, *packages, *extra)
+
+
+@nox.session
+def quickstart(session: nox.Session) -> None:
+    """From MLflow to a real Triton and back, each command shown with its output."""
+    install(session, "mlflow", "onnxruntime", editable=False)
+    session.run("python", "examples/quickstart.py", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test: unit, contract, property, and end to end on real servers."""
+    install(session, "mlflow", "onnxruntime", *nox.project.dependency_groups(PROJECT, "test"))
+    session.run(
+        "pytest",
+        "--cov",
+        "--cov-report=term",
+        "--cov-fail-under=95",
+        *session.posargs,
+    )
+
+
+@nox.session(python=["3.10", "3.12", "3.13"])
+def compat(session: nox.Session) -> None:
+    """What needs no server, on the other versions of Python."""
+    install(session, "mlflow", "onnxruntime", *nox.project.dependency_groups(PROJECT, "test"))
+    session.run("pytest", "tests/unit", "tests/contract", "tests/property", *session.posargs)
+
+
+@nox.session
+def mlflow2(session: nox.Session) -> None:
+    """The plugin's end-to-end tests under MLflow 2.22."""
+    groups = nox.project.dependency_groups(PROJECT, "test")
+    install(session, "mlflow", *groups, constraints="constraints-mlflow2.txt")
+    session.run("pytest", "tests/e2e/plugin", "tests/e2e/source", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and types."""
+    install(
+        session,
+        "mlflow",
+        *nox.project.dependency_groups(PROJECT, "lint"),
+        *nox.project.dependency_groups(PROJECT, "test"),
+    )
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    for name in PACKAGES:
+        session.run("mypy", f"packages/{name}/src")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the wheels of all six, and use them from an empty environment."""
+    dist = ROOT / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.install("-c", "constraints.txt", "build", "hatchling")
+    for name in PACKAGES:
+        session.run("python", "-m", "build", "--no-isolation", "-o", str(dist), f"packages/{name}")
+    session.notify("wheels")
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Run the quick start from the wheels that `build` made."""
+    session.env.update(ENVIRONMENT)
+    found = sorted(str(wheel) for wheel in (ROOT / "dist").glob("*.whl"))
+    if len(found) != len(PACKAGES):
+        session.error("build the wheels first: nox -s build")
+    session.install("-c", "constraints.txt", *found, "mlflow", "onnxruntime")
+    session.run("python", "examples/quickstart.py")
+
+
+@nox.session
+def constraints(session: nox.Session) -> None:
+    """Pin every dependency again, for MLflow 3 and for MLflow 2."""
+    session.install("uv")
+    sources = [f"packages/{name}/pyproject.toml" for name in PACKAGES]
+    for output, requirements in (
+        ("constraints.txt", "mlflow==3.17.2"),
+        ("constraints-mlflow2.txt", "mlflow==2.22.1\nsqlalchemy<2.1"),
+    ):
+        extra = Path(session.create_tmp()) / "requirements.in"
+        extra.write_text(f"{requirements}\nonnxruntime\nbuild\nhatchling\n")
+        session.run(
+            *("uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.10"),
+            *("--no-emit-index-url", "--no-emit-find-links", "--no-header", "--no-annotate"),
+            *("--group=test", "--group=lint", "--all-extras"),
+            *(f"--no-emit-package={name}" for name in DISTRIBUTIONS),
+            *(f"--output-file={output}", str(extra), *sources),
+        )
+
+
+DISTRIBUTIONS = [
+    "triton-deploy-core",
+    "triton-deploy-storage",
+    "triton-deploy-transport",
+    "triton-local-server",
+    "mlflow-triton",
+    "triton-publish",
+]
