@@ -1,0 +1,122 @@
+"""Building a virtual environment with uv, or with ``venv`` and pip."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from triton_local_server.errors import EnvironmentBuildError, PackageDownloadError, with_tail
+from triton_local_server.interpreter import find_uv
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_TAIL_LINES = 15
+_UNREACHABLE = re.compile(
+    r"name resolution|Name or service not known|dns error|Failed to establish a new connection"
+    r"|error sending request|Network is unreachable|[Cc]onnection (refused|timed out|reset)"
+    r"|[Tt]imed out|ProxyError|Failed to fetch",
+)
+
+
+def install(root: Path, python: str, requirements: Sequence[str], timeout: float) -> None:
+    """Creates a virtual environment in `root` and installs exactly `requirements`.
+
+    uv is used where it is found, with its own settings and variables (``UV_*``); where it is
+    missing or fails, ``venv`` and pip with theirs. What was in `root` is removed.
+
+    Args:
+        root: Where the environment goes: its final place, since its scripts name it.
+        python: The interpreter to build on.
+        requirements: Pinned requirements; their dependencies are not installed.
+        timeout: Seconds that one command may take.
+
+    Raises:
+        PackageDownloadError: The package index cannot be reached.
+        EnvironmentBuildError: Anything else, with the end of the installer's output.
+    """
+    uv = find_uv()
+    attempts = [_with_uv(uv, root, python, requirements)] if uv else []
+    attempts.append(_with_pip(root, python, requirements))
+    outputs: list[str] = []
+    for commands in attempts:
+        shutil.rmtree(root, ignore_errors=True)
+        output = _run_all(commands, cwd=root.parent, timeout=timeout)
+        if output is None:
+            return
+        outputs.append(output)
+    shutil.rmtree(root, ignore_errors=True)
+    raise _build_error(requirements, "\n".join(outputs))
+
+
+def _with_uv(uv: str, root: Path, python: str, requirements: Sequence[str]) -> list[list[str]]:
+    return [
+        [uv, "venv", "--no-project", "--python", python, str(root)],
+        [
+            *(uv, "pip", "install", "--python", str(root / "bin/python"), "--no-deps"),
+            *("--only-binary", ":all:", "--compile-bytecode", *requirements),
+        ],
+    ]
+
+
+def _with_pip(root: Path, python: str, requirements: Sequence[str]) -> list[list[str]]:
+    return [
+        [python, "-m", "venv", str(root)],
+        [
+            *(str(root / "bin/python"), "-m", "pip", "install", "--no-deps", "--no-input"),
+            *("--only-binary", ":all:", "--disable-pip-version-check", "--retries", "2"),
+            *requirements,
+        ],
+    ]
+
+
+def _run_all(commands: list[list[str]], cwd: Path, timeout: float) -> str | None:
+    """Runs `commands` in turn; returns None, or the output of the first that fails."""
+    for command in commands:
+        try:
+            done = subprocess.run(
+                command,
+                check=False,
+                cwd=cwd,
+                env=clean_variables(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired:
+            return f"{command[0]} did not end within {timeout:g} s"
+        except OSError as error:
+            return f"{command[0]} does not run: {error}"
+        if done.returncode != 0:
+            return done.stdout
+    return None
+
+
+def clean_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """Returns `variables` without those that would make one Python see another one's packages."""
+    foreign = {"PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "CONDA_PREFIX"}
+    foreign |= {"PYTHONSTARTUP", "PYTHONSAFEPATH", "__PYVENV_LAUNCHER__", "PIP_TARGET", "PIP_USER"}
+    return {name: value for name, value in variables.items() if name not in foreign}
+
+
+def _build_error(requirements: Sequence[str], output: str) -> EnvironmentBuildError:
+    tail = [line for line in output.splitlines() if line.strip()][-_TAIL_LINES:]
+    wanted = ", ".join(requirements)
+    if _UNREACHABLE.search(output):
+        return PackageDownloadError(
+            with_tail(
+                f"Could not download {wanted}: check the network, or the package index that pip "
+                "or uv is configured with, and try again. The installer's last lines:",
+                tail,
+            )
+        )
+    return EnvironmentBuildError(
+        with_tail(f"Could not install {wanted}. The installer's last lines:", tail)
+    )
