@@ -1,0 +1,1 @@
+"""What `LocalStore` is made of."""
