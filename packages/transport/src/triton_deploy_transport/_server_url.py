@@ -1,0 +1,110 @@
+"""A server's HTTP address, parsed once."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from triton_deploy_core.errors import InvalidSettingError
+from triton_deploy_transport._one_line import one_line
+
+TRITON_PORT = 8000
+_PORTS = {"http": 80, "https": 443}
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
+_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUrl:
+    """Where a server is.
+
+    Attributes:
+        tls: whether the connection is encrypted.
+        host: a name or an address, an IPv6 one without brackets.
+        port: its port.
+        prefix: what stands before ``/v2`` in every path, such as ``/triton``, or nothing.
+        authorization: the value of that header, made from ``user:password@``, or nothing.
+        shown: the URL as its user wrote it, without any secret.
+    """
+
+    tls: bool
+    host: str
+    port: int
+    prefix: str
+    authorization: str = field(repr=False)
+    shown: str
+
+    @property
+    def default_port(self) -> int:
+        """The port that a URL of this scheme leaves out."""
+        return _PORTS["https" if self.tls else "http"]
+
+    @classmethod
+    def parse(cls, url: str) -> ServerUrl:
+        """Read ``host:port``, ``http://…`` or ``https://…``.
+
+        A bare host has Triton's own port, 8000; a URL with a scheme has the scheme's, 80 or 443.
+
+        Raises:
+            InvalidSettingError: for anything else.
+        """
+        scheme = scheme_of(url)
+        if scheme not in _PORTS:
+            raise _invalid(url, "its scheme is neither http:// nor https://")
+        bare = _SCHEME.match(url) is None
+        parts, port = _split(f"http://{url}" if bare else url, url)
+        if _HOST.fullmatch(parts.hostname or "") is None:
+            raise _invalid(url, "it names no host")
+        if parts.query or parts.fragment or _PATH.fullmatch(parts.path) is None:
+            raise _invalid(url, "after the host there can be a path, and nothing but a path")
+        return cls(
+            tls=scheme == "https",
+            host=parts.hostname or "",
+            port=port if port is not None else TRITON_PORT if bare else _PORTS[scheme],
+            prefix=parts.path.rstrip("/"),
+            authorization=_authorization(parts),
+            shown=without_secrets(url),
+        )
+
+
+def scheme_of(url: str) -> str:
+    """Return a URL's scheme in lower case, ``http`` for a bare ``host:port``."""
+    found = _SCHEME.match(url)
+    return found[1].lower() if found else "http"
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL, or several with commas, fit for messages: one line, no user, no query."""
+    shown = ",".join(re.sub(r"(?<=//)[^/]*@|^[^/]*@", "", part) for part in url.split(","))
+    shown = shown.split("?", 1)[0].split("#", 1)[0]
+    return one_line(shown, limit=200)
+
+
+def _split(text: str, url: str) -> tuple[SplitResult, int | None]:
+    if not text.isprintable() or " " in text:
+        raise _invalid(url, "it has blanks or control characters")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise _invalid(url, without_secrets(str(error))) from None
+    if port == 0:
+        raise _invalid(url, "port 0 is nobody's")
+    return parts, port
+
+
+def _authorization(parts: SplitResult) -> str:
+    if parts.username is None:
+        return ""
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return "Basic " + base64.b64encode(pair.encode()).decode("ascii")
+
+
+def _invalid(url: str, why: str) -> InvalidSettingError:
+    return InvalidSettingError(
+        f"{without_secrets(url)!r} is not the URL of a server: {why}. "
+        "Write host:port, http://host:port or https://host:port"
+    )

@@ -1,0 +1,251 @@
+"""Triton over HTTP/REST: the KServe v2 protocol and Triton's extensions of it.
+
+Sources: https://kserve.github.io/website/latest/modelserving/data_plane/v2_protocol/ and the
+``docs/protocol`` of Triton's server.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from triton_deploy_core.errors import (
+    InvalidSettingError,
+    LoadTimeoutError,
+    ModelNotServedError,
+    ServerTimeoutError,
+)
+from triton_deploy_transport import _kserve_json as kserve
+from triton_deploy_transport._http_answers import (
+    accepted,
+    not_triton,
+    raise_refused,
+    refusal,
+    refuse_load,
+    refuse_model_request,
+)
+from triton_deploy_transport._http_client import HttpClient, Reply, Request
+from triton_deploy_transport._http_errors import mapped_errors
+from triton_deploy_transport._server_url import ServerUrl
+from triton_deploy_transport._tensor_codec import decode_response, encode_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from triton_deploy_core.ports.server import (
+        IndexEntry,
+        LoadOverride,
+        ModelMetadata,
+        VersionStatistics,
+    )
+
+_T = TypeVar("_T")
+_BINARY_HEADER = "Inference-Header-Content-Length"
+
+
+class HttpServer:
+    """One Triton, spoken to over HTTP: the port `InferenceServer`.
+
+    Safe for several threads. TLS is verified; further authorities are named in the environment
+    variable ``SSL_CERT_FILE``. A user and password in the URL are sent as HTTP Basic.
+
+    Args:
+        url: ``host:port``, ``http://…`` or ``https://…``, a path before ``/v2`` included.
+        request_timeout: seconds that a call without a time-out of its own may take in all.
+        connect_timeout: seconds within which a connection must be there, TLS included.
+        max_reply_bytes: a larger answer is refused instead of being held in memory.
+        ssl_context: for ``https://``, in place of the default one.
+
+    Raises:
+        InvalidSettingError: the URL or a time-out is none.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        request_timeout: float = 60.0,
+        connect_timeout: float = 5.0,
+        max_reply_bytes: int = 1 << 31,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        address = ServerUrl.parse(url)
+        self._url = address.shown
+        self._request_timeout = _seconds(request_timeout, "request_timeout")
+        self._client = HttpClient(
+            address,
+            tls=(ssl_context or ssl.create_default_context()) if address.tls else None,
+            connect_timeout=_seconds(connect_timeout, "connect_timeout"),
+            max_reply_bytes=max_reply_bytes,
+        )
+
+    @property
+    def url(self) -> str:
+        """See `InferenceServer.url`."""
+        return self._url
+
+    def is_live(self) -> bool:
+        """See `InferenceServer.is_live`."""
+        return self._health("/v2/health/live")
+
+    def is_ready(self) -> bool:
+        """See `InferenceServer.is_ready`."""
+        return self._health("/v2/health/ready")
+
+    def index(self) -> Sequence[IndexEntry]:
+        """See `InferenceServer.index`."""
+        request = Request("POST", "/v2/repository/index")
+        reply = self._exchange(request)
+        if not accepted(reply, self._url):
+            raise_refused(refusal(reply), doing="to list its model repository", url=self._url)
+        return self._read(reply, lambda reply: kserve.index_entries(reply.json()))
+
+    def load(self, name: str, *, timeout: float, override: LoadOverride | None = None) -> None:
+        """See `InferenceServer.load`."""
+        body = () if override is None else (kserve.load_parameters(override),)
+        try:
+            self._control(name, "load", body, timeout)
+        except ServerTimeoutError as error:
+            message = (
+                f"Triton at {self._url} was still loading model {name!r} after {timeout:g} s: it "
+                "may yet succeed or fail; see the server's log, or allow more time"
+            )
+            raise LoadTimeoutError(message) from error
+
+    def unload(self, name: str, *, timeout: float) -> None:
+        """See `InferenceServer.unload`."""
+        self._control(name, "unload", (), timeout)
+
+    def ready_versions(self, name: str) -> frozenset[int]:
+        """See `InferenceServer.ready_versions`."""
+        try:
+            return frozenset(self.metadata(name).versions)
+        except ModelNotServedError:
+            return frozenset()
+
+    def loaded(self) -> frozenset[tuple[str, int]]:
+        """See `InferenceServer.loaded`."""
+        reply = self._exchange(Request("GET", "/v2/models/stats"))
+        if not accepted(reply, self._url):
+            raise_refused(refusal(reply), doing="to tell its statistics", url=self._url)
+        rows = self._read(reply, lambda reply: kserve.version_statistics(reply.json()))
+        return frozenset((row.name, row.version) for row in rows)
+
+    def metadata(self, name: str) -> ModelMetadata:
+        """See `InferenceServer.metadata`."""
+        reply = self._about(name, "", "to describe")
+        return self._read(reply, lambda reply: kserve.model_metadata(reply.json()))
+
+    def config(self, name: str) -> Mapping[str, Any]:
+        """See `InferenceServer.config`."""
+        reply = self._about(name, "/config", "to tell the configuration of")
+        return self._read(reply, _mapping)
+
+    def infer(
+        self, name: str, inputs: Mapping[str, NDArray[np.generic]], *, timeout: float
+    ) -> Mapping[str, NDArray[np.generic]]:
+        """See `InferenceServer.infer`.
+
+        BF16 outputs are arrays of ``ml_dtypes.bfloat16``, or of uint16 with the same bits where
+        that package is not installed.
+
+        Raises:
+            InvalidInputError: an array's dtype has no counterpart in the protocol.
+        """
+        encoded = encode_request(inputs)
+        request = Request(
+            "POST",
+            f"/v2/models/{quote(name, safe='')}/infer",
+            body=(encoded.header, *encoded.tensors),
+            headers={
+                "Content-Type": "application/octet-stream",
+                _BINARY_HEADER: str(len(encoded.header)),
+            },
+            repeatable=False,
+        )
+        reply = self._exchange(request, timeout)
+        if not accepted(reply, self._url):
+            doing = f"an inference with model {name!r}"
+            refuse_model_request(refusal(reply), name=name, doing=doing, url=self._url)
+        return self._read(reply, _outputs)
+
+    def statistics(self, name: str) -> Sequence[VersionStatistics]:
+        """See `InferenceServer.statistics`."""
+        reply = self._about(name, "/stats", "to tell statistics of")
+        return self._read(reply, lambda reply: kserve.version_statistics(reply.json()))
+
+    def close(self) -> None:
+        """See `InferenceServer.close`."""
+        self._client.close()
+
+    def _health(self, path: str) -> bool:
+        reply = self._exchange(Request("GET", path))
+        # Triton's answers have no body, other servers of the protocol send a JSON object.
+        if reply.body and not _is_object(reply):
+            raise not_triton(reply, self._url)
+        if reply.status in {400, 503}:
+            return False
+        if not accepted(reply, self._url):
+            raise_refused(refusal(reply), doing="to tell its health", url=self._url)
+        return True
+
+    def _control(self, name: str, verb: str, body: tuple[bytes, ...], timeout: float) -> None:
+        request = Request(
+            "POST",
+            f"/v2/repository/models/{quote(name, safe='')}/{verb}",
+            body=body,
+            headers={"Content-Type": "application/json"},
+            repeatable=False,
+        )
+        reply = self._exchange(request, timeout)
+        if not accepted(reply, self._url):
+            refuse_load(refusal(reply), name=name, url=self._url, verb=verb)
+        if reply.body and not _is_object(reply):
+            raise not_triton(reply, self._url)
+
+    def _about(self, name: str, what: str, doing: str) -> Reply:
+        reply = self._exchange(Request("GET", f"/v2/models/{quote(name, safe='')}{what}"))
+        if not accepted(reply, self._url):
+            doing = f"{doing} model {name!r}"
+            refuse_model_request(refusal(reply), name=name, doing=doing, url=self._url)
+        return reply
+
+    def _exchange(self, request: Request, timeout: float | None = None) -> Reply:
+        seconds = self._request_timeout if timeout is None else timeout
+        with mapped_errors(self._url, timeout=seconds):
+            return self._client.exchange(request, timeout=seconds)
+
+    def _read(self, reply: Reply, read: Callable[[Reply], _T]) -> _T:
+        try:
+            return read(reply)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise not_triton(reply, self._url) from error
+
+
+def _outputs(reply: Reply) -> Mapping[str, NDArray[np.generic]]:
+    header_size = int(reply.header(_BINARY_HEADER) or len(reply.body))
+    return decode_response(reply.body, header_size)
+
+
+def _mapping(reply: Reply) -> Mapping[str, Any]:
+    answer: Any = reply.json()
+    return {str(key): value for key, value in answer.items()}
+
+
+def _is_object(reply: Reply) -> bool:
+    try:
+        return isinstance(reply.json(), dict)
+    except ValueError:
+        return False
+
+
+def _seconds(value: float, name: str) -> float:
+    if not (value > 0 and math.isfinite(value)):
+        message = f"{name} is {value}: give a positive number of seconds"
+        raise InvalidSettingError(message)
+    return value

@@ -1,0 +1,130 @@
+"""Servers in this process that say just the bytes that a test gives them."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from triton_deploy_transport.http import HttpServer
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+    Behaviour = Callable[[socket.socket], None]
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """Read one request: its head and as much body as it announces."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(65536)
+        if not piece:
+            return data
+        data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    announced = [
+        line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+    ]
+    size = int(announced[0].split(b":")[1]) if announced else 0
+    while len(body) < size:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def http_reply(
+    status: int, body: bytes = b"", *, kind: str = "application/json", more: str = ""
+) -> bytes:
+    head = (
+        f"HTTP/1.1 {status} Whatever\r\nContent-Type: {kind}\r\n"
+        f"Content-Length: {len(body)}\r\n{more}\r\n"
+    )
+    return head.encode() + body
+
+
+class RawServer:
+    """Behaves on every connection as the test says and remembers the requests."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.closing = threading.Event()
+        self.connections = 0
+        raw = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                raw.connections += 1
+                with suppress(OSError):  # the client has gone, as some tests want it to
+                    behaviour(self.request)
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+            block_on_close = False
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    def stop(self) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def raw_server() -> Iterator[Callable[[Behaviour], RawServer]]:
+    with ExitStack() as stack:
+
+        def start(behaviour: Behaviour) -> RawServer:
+            server = RawServer(behaviour)
+            stack.callback(server.stop)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def connected() -> Iterator[Callable[..., HttpServer]]:
+    with ExitStack() as stack:
+
+        def make(server: RawServer | str, **settings: float) -> HttpServer:
+            url = server if isinstance(server, str) else server.address
+            http = HttpServer(url, **settings)  # type: ignore[arg-type]
+            stack.callback(http.close)
+            return http
+
+        yield make
+
+
+@pytest.fixture
+def saying(
+    raw_server: Callable[[Behaviour], RawServer], connected: Callable[..., HttpServer]
+) -> Callable[..., HttpServer]:
+    """Return a function: a reply → an `HttpServer` that always gets it."""
+
+    def make(status: int, body: bytes = b"", *, kind: str = "application/json") -> HttpServer:
+        def behave(connection: socket.socket) -> None:
+            while read_request(connection):
+                connection.sendall(http_reply(status, body, kind=kind))
+
+        return connected(raw_server(behave))
+
+    return make
+
+
+@pytest.fixture
+def request_reader() -> Callable[[socket.socket], bytes]:
+    return read_request
+
+
+@pytest.fixture
+def reply_bytes() -> Callable[..., bytes]:
+    return http_reply
