@@ -1,0 +1,1 @@
+"""Deploys models that MLflow tracks to NVIDIA Triton Inference Server."""

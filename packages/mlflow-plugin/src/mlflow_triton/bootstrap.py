@@ -1,0 +1,44 @@
+"""The one place where settings become adapters."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from mlflow_triton.log_progress import LogProgress
+from mlflow_triton.settings import Settings
+from triton_deploy_core.ports.server import InferenceServer
+from triton_deploy_core.ports.source import ModelSource
+from triton_deploy_core.service import DeploymentService
+from triton_deploy_transport import connect
+
+
+def server(settings: Settings) -> InferenceServer:
+    """Return the server that the settings name."""
+    return connect(settings.triton_url, request_timeout=settings.request_timeout)
+
+
+@contextmanager
+def deployment_service(settings: Settings) -> Iterator[DeploymentService]:
+    """The service for the repository and the server that the settings name."""
+    # Each of these is imported by the operations that need it: predict needs neither.
+    from triton_deploy_storage import open_store  # noqa: PLC0415
+    from triton_deploy_transport.pbtxt import PbtxtFormat  # noqa: PLC0415
+
+    store = open_store(settings.triton_model_repo)
+    with closing(server(settings)) as connection:
+        yield DeploymentService(
+            store,
+            connection,
+            PbtxtFormat(),
+            progress=LogProgress(logging.getLogger(__package__)),
+            timeout=settings.timeout,
+        )
+
+
+def model_source() -> ModelSource:
+    """Return MLflow's models, of the tracking and registry stores that MLflow is set to."""
+    from mlflow_triton.source import MlflowSource  # noqa: PLC0415
+
+    return MlflowSource()

@@ -1,0 +1,80 @@
+"""From a model URI to a deployment: locate the model, make its package, hand it to the service."""
+
+from __future__ import annotations
+
+import logging
+
+from mlflow_triton import bootstrap
+from mlflow_triton.flavors import load_flavor
+from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
+from mlflow_triton.mlmodel import infer_flavor, read_mlmodel
+from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.package import ModelPackage
+from triton_deploy_core.ports.source import LocatedModel
+from triton_deploy_core.records import Record
+from triton_deploy_core.service import DeploymentService
+
+_logger = logging.getLogger(__name__)
+
+
+def create(
+    service: DeploymentService,
+    name: str,
+    model_uri: str,
+    flavor: str | None,
+    options: PackageOptions,
+) -> Record:
+    """Deploy a model under a new name and return its record.
+
+    Raises:
+        DeployError: it could not be done; nothing was left behind.
+    """
+    service.require_new(name)
+    with bootstrap.model_source().open(model_uri) as model:
+        package = make_package(DeploymentName(name), model, flavor, options)
+        return service.create(name, package).record
+
+
+def update(
+    service: DeploymentService,
+    name: str,
+    model_uri: str | None,
+    flavor: str | None,
+    options: PackageOptions,
+) -> Record:
+    """Replace the model that a name serves and return the new record.
+
+    Without a model URI the model that is deployed now is deployed again, with these options.
+
+    Raises:
+        DeployError: it could not be done; the old model still serves.
+    """
+    record = service.require_existing(name)
+    if not model_uri:
+        model_uri, flavor = record.mlflow_model_uri, flavor or record.flavor
+    with bootstrap.model_source().open(model_uri) as model:
+        package = make_package(DeploymentName(name), model, flavor, options)
+        return service.update(name, package).record
+
+
+def make_package(
+    name: DeploymentName, model: LocatedModel, flavor: str | None, options: PackageOptions
+) -> ModelPackage:
+    """Turn a located model into what Triton reads.
+
+    Raises:
+        InvalidRequestError: no flavor of the model can be deployed, or Triton would refuse it.
+        ModelSourceError: a file of the model is missing.
+    """
+    mlmodel = read_mlmodel(model.path)
+    chosen = infer_flavor(mlmodel, flavor)
+    _logger.info("deploying %s as flavor %s", model.uri, chosen)
+    given = FlavorInput(
+        name=name,
+        path=model.path,
+        mlmodel=mlmodel,
+        uri=model.uri,
+        registry_version=model.registry_version,
+        run_files=model.run_files,
+    )
+    return load_flavor(chosen).package(given, options)

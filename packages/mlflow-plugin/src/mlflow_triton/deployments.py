@@ -1,0 +1,212 @@
+"""The plugin's face to MLflow: ``mlflow deployments … -t triton`` and ``get_deploy_client``.
+
+MLflow finds this module by the entry point ``triton`` of the group ``mlflow.deployments``, and
+in it the one subclass of `BaseDeploymentClient`, `run_local` and `target_help`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from mlflow.deployments import BaseDeploymentClient
+
+from mlflow_triton import bootstrap
+from mlflow_triton.exceptions import as_mlflow_errors
+from mlflow_triton.settings import Use, read_settings
+from triton_deploy_core.errors import InvalidSettingError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from mlflow_triton.settings import Settings
+    from triton_deploy_core.ports.server import InferenceServer
+
+__all__ = ["TritonDeploymentClient", "run_local", "target_help"]
+
+
+class TritonDeploymentClient(BaseDeploymentClient):  # type: ignore[misc]  # untyped in MLflow
+    """Deploys models that MLflow tracks to NVIDIA Triton Inference Server.
+
+    Every method raises `mlflow_triton.exceptions.TritonDeploymentError`, an `MlflowException`.
+    """
+
+    def __init__(self, target_uri: str) -> None:
+        """Take a target URI: ``triton``, ``triton:URL`` or ``triton://host:port?key=value``."""
+        super().__init__(target_uri)
+        self._servers: dict[tuple[str, float], InferenceServer] = {}
+        # MLflow's clients have no close(): connections go with the client.
+        weakref.finalize(self, _close_all, self._servers)
+
+    def create_deployment(
+        self,
+        name: str,
+        model_uri: str,
+        flavor: str | None = None,
+        config: Mapping[str, object] | None = None,
+        endpoint: str | None = None,
+    ) -> dict[str, str]:
+        """Deploy a model under a new name; return when Triton serves it.
+
+        Args:
+            name: the deployment's name.
+            model_uri: any form of model URI that MLflow knows, or a local path.
+            flavor: ``onnx`` or ``triton``; found out from the model if left out.
+            config: settings, as ``mlflow deployments help -t triton`` lists them.
+            endpoint: none: Triton has no endpoints.
+
+        Returns:
+            ``{"name": …, "flavor": …}``.
+        """
+        from mlflow_triton.deploying import create  # noqa: PLC0415 (slow, and only needed here)
+
+        with as_mlflow_errors():
+            _refuse_endpoint(endpoint)
+            settings = self._settings(Use.DEPLOY, config)
+            with bootstrap.deployment_service(settings) as service:
+                record = create(service, name, model_uri, flavor, settings.package_options)
+            return {"name": str(record.name), "flavor": record.flavor}
+
+    def update_deployment(
+        self,
+        name: str,
+        model_uri: str | None = None,
+        flavor: str | None = None,
+        config: Mapping[str, object] | None = None,
+        endpoint: str | None = None,
+    ) -> dict[str, str]:
+        """Replace the model that a name serves; the old one serves until the new one does.
+
+        Args:
+            name: the deployment's name.
+            model_uri: the new model; the one that is deployed now if left out, for new settings.
+            flavor: ``onnx`` or ``triton``; found out from the model if left out.
+            config: settings, as ``mlflow deployments help -t triton`` lists them.
+            endpoint: none: Triton has no endpoints.
+
+        Returns:
+            ``{"flavor": …}``.
+        """
+        from mlflow_triton.deploying import update  # noqa: PLC0415 (slow, and only needed here)
+
+        with as_mlflow_errors():
+            _refuse_endpoint(endpoint)
+            settings = self._settings(Use.DEPLOY, config)
+            with bootstrap.deployment_service(settings) as service:
+                record = update(service, name, model_uri, flavor, settings.package_options)
+            return {"flavor": record.flavor}
+
+    def delete_deployment(
+        self,
+        name: str,
+        config: Mapping[str, object] | None = None,
+        endpoint: str | None = None,
+    ) -> None:
+        """Unload a deployment and remove its files. A name that is not there is no error.
+
+        Args:
+            name: the deployment's name.
+            config: settings, as ``mlflow deployments help -t triton`` lists them.
+            endpoint: none: Triton has no endpoints.
+        """
+        with as_mlflow_errors():
+            _refuse_endpoint(endpoint)
+            with bootstrap.deployment_service(self._settings(Use.DELETE, config)) as service:
+                service.delete(name)
+
+    def list_deployments(self, endpoint: str | None = None) -> list[dict[str, str]]:
+        """Return every deployment: ``name``, ``version``, ``state`` and what the record says.
+
+        Models in the repository that MLflow did not deploy are left out.
+        """
+        from mlflow_triton.descriptions import describe  # noqa: PLC0415 (only needed here)
+
+        with as_mlflow_errors():
+            _refuse_endpoint(endpoint)
+            with bootstrap.deployment_service(self._settings(Use.REQUEST)) as service:
+                return [describe(deployment) for deployment in service.list()]
+
+    def get_deployment(self, name: str, endpoint: str | None = None) -> dict[str, str]:
+        """Return one deployment: ``name``, ``version``, ``state`` and what the record says."""
+        from mlflow_triton.descriptions import describe  # noqa: PLC0415 (only needed here)
+
+        with as_mlflow_errors():
+            _refuse_endpoint(endpoint)
+            with bootstrap.deployment_service(self._settings(Use.REQUEST)) as service:
+                return describe(service.get(name))
+
+    def predict(
+        self,
+        deployment_name: str | None = None,
+        inputs: object = None,
+        endpoint: str | None = None,
+    ) -> DataFrame:
+        """Run a model on inputs.
+
+        Args:
+            deployment_name: the deployment's name.
+            inputs: a dict of numpy arrays or lists, or the DataFrame that the command line makes
+                of ``{"inputs": {"INPUT0": [[…]], …}}``.
+            endpoint: none: Triton has no endpoints.
+
+        Returns:
+            A DataFrame with the column ``outputs`` and a row an output, each cell an array.
+        """
+        from mlflow_triton.predicting import predict  # noqa: PLC0415 (slow, only needed here)
+
+        with as_mlflow_errors():
+            _refuse_endpoint(endpoint)
+            settings = self._settings(Use.REQUEST)
+            server = self._server(settings)
+            return predict(server, deployment_name, inputs, timeout=settings.request_timeout)
+
+    def _settings(self, use: Use, config: Mapping[str, object] | None = None) -> Settings:
+        return read_settings(use, target_uri=self.target_uri, config=config)
+
+    def _server(self, settings: Settings) -> InferenceServer:
+        """Return one server, with its open connections, for as long as the settings stay."""
+        key = (settings.triton_url, settings.request_timeout)
+        if key not in self._servers:
+            self._servers[key] = bootstrap.server(settings)
+        return self._servers[key]
+
+
+def _close_all(servers: dict[tuple[str, float], InferenceServer]) -> None:
+    for server in servers.values():
+        server.close()
+
+
+def _refuse_endpoint(endpoint: str | None) -> None:
+    if endpoint is not None:
+        raise InvalidSettingError(
+            f"Triton has no endpoints, so there is no {endpoint!r}. Name the deployment (--name)."
+        )
+
+
+def run_local(
+    name: str,
+    model_uri: str,
+    flavor: str | None = None,
+    config: Mapping[str, object] | None = None,
+) -> None:
+    """Start a Triton on this machine, deploy a model there and serve until Ctrl-C.
+
+    Args:
+        name: the deployment's name.
+        model_uri: any form of model URI that MLflow knows, or a local path.
+        flavor: ``onnx`` or ``triton``; found out from the model if left out.
+        config: settings, as ``mlflow deployments help -t triton`` lists them.
+    """
+    from mlflow_triton.local_run import serve_locally  # noqa: PLC0415 (only needed here)
+
+    with as_mlflow_errors():
+        settings = read_settings(Use.RUN_LOCAL, config=config)
+        serve_locally(name, model_uri, flavor, settings)
+
+
+def target_help() -> str:
+    """Return what ``mlflow deployments help -t triton`` prints."""
+    from mlflow_triton.help_text import help_text  # noqa: PLC0415 (only needed here)
+
+    return help_text()

@@ -1,0 +1,111 @@
+"""The `onnx` flavor: a model that ``mlflow.onnx.log_model`` logged.
+
+The model file goes into the version's directory under the name that the configuration gives it,
+and files with external data go beside it, under the relative names that the graph has for them:
+onnxruntime opens the model by its path and finds them there, behind Triton's C++ backend as well
+as behind a Python-based one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from mlflow_triton.flavors.onnx_config import generate_config
+from mlflow_triton.flavors.onnx_external_data import external_files
+from mlflow_triton.flavors.onnx_graph import load_onnx, read_graph
+from mlflow_triton.flavors.onnx_logged_config import (
+    LoggedConfig,
+    check_logged_config,
+    find_logged_config,
+)
+from mlflow_triton.flavors.onnx_logged_files import LoggedFiles
+from triton_deploy_core.errors import InvalidPackageError, InvalidSettingError, ModelSourceError
+from triton_deploy_core.package import CONFIG_FILE, VersionPackage
+from triton_deploy_core.ports.store import LocalFile, Source
+
+if TYPE_CHECKING:
+    from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
+
+FLAVOR_NAME = "onnx"
+MODEL_FILE = "model.onnx"
+
+
+class OnnxFlavor:
+    """Packages ONNX models."""
+
+    def package(self, model: FlavorInput, options: PackageOptions) -> VersionPackage:
+        """See `Flavor.package`."""
+        logged = LoggedFiles(model.path, model.run_files)
+        source = _model_file(model)
+        onnx_model = load_onnx(source)
+        external = external_files(onnx_model)
+        written = find_logged_config(logged)
+        if written is not None:
+            _refuse_options(options)
+        name = (written.model_filename if written else "") or MODEL_FILE
+        files = _version_files(name, source, external, logged)
+        labels = {path: _local(file) for path, file in logged.labels(_label_names(written)).items()}
+        if written is None:
+            config = generate_config(read_graph(onnx_model), options)
+            return VersionPackage(model.origin(FLAVOR_NAME), files, config, beside=labels)
+        check_logged_config(written, model.name, files, labels)
+        return VersionPackage(
+            model.origin(FLAVOR_NAME),
+            files,
+            written.content,
+            config_is_verbatim=True,
+            beside=labels,
+        )
+
+
+FLAVOR = OnnxFlavor()
+
+
+def _model_file(model: FlavorInput) -> Path:
+    data = str(model.mlmodel.flavors[FLAVOR_NAME].get("data") or MODEL_FILE)
+    path = model.path / data
+    if path.is_dir():
+        path /= MODEL_FILE
+    if not path.resolve().is_relative_to(model.path.resolve()):
+        message = f"The MLmodel file names {data!r}, which is outside of the model. Log it again."
+        raise InvalidPackageError(message)
+    if not path.is_file():
+        message = f"The model has no file {data!r}, which its MLmodel file names. Log it again."
+        raise ModelSourceError(message)
+    return path
+
+
+def _version_files(
+    name: str, source: Path, external: Iterable[str], logged: LoggedFiles
+) -> dict[str, Source]:
+    directory = PurePosixPath(name).parent
+    files: dict[str, Source] = {name: _local(source)}
+    for location in sorted(external):
+        target = str(directory / location)
+        if target in files:
+            message = (
+                f"The ONNX model keeps weights in {location!r}, the name that the model file "
+                "itself has in Triton. Save it with another name for its data."
+            )
+            raise InvalidPackageError(message)
+        files[target] = _local(logged.data_file(source.parent, location))
+    return files
+
+
+def _label_names(written: LoggedConfig | None) -> frozenset[str]:
+    return written.label_filenames if written else frozenset()
+
+
+def _refuse_options(options: PackageOptions) -> None:
+    if options.named():
+        message = (
+            f"{options.named()[0]} can't be set: a {CONFIG_FILE} was logged with the model, and "
+            "it is deployed as it is. Change it there."
+        )
+        raise InvalidSettingError(message)
+
+
+def _local(path: Path) -> LocalFile:
+    return LocalFile(path, path.stat().st_size)

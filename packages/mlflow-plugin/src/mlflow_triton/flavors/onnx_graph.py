@@ -1,0 +1,125 @@
+"""What an ONNX model takes and gives, read from its graph without loading external data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from triton_deploy_core.errors import InvalidPackageError, ModelSourceError
+
+Dimension: TypeAlias = int | str | None
+"""A fixed size, the name of a free one, or None for a free one without a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxTensor:
+    """An input or output of the graph.
+
+    Attributes:
+        name: its name.
+        element_type: one of `onnx.TensorProto.DataType`.
+        shape: the dimensions, the batch dimension included; None where even their number is open.
+    """
+
+    name: str
+    element_type: int
+    shape: tuple[Dimension, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxGraph:
+    """An ONNX model as far as a deployment has to know it.
+
+    Attributes:
+        inputs: what has to be given: without inputs that have an initializer.
+        outputs: what the model gives.
+    """
+
+    inputs: tuple[OnnxTensor, ...]
+    outputs: tuple[OnnxTensor, ...]
+
+
+def load_onnx(path: Path) -> onnx.ModelProto:
+    """Read a model file, leaving external data where it is.
+
+    Raises:
+        InvalidPackageError: it is not an ONNX model.
+        ModelSourceError: it can't be read.
+    """
+    try:
+        model = onnx.load(str(path), format="protobuf", load_external_data=False)
+    except DecodeError as error:
+        raise InvalidPackageError(_not_onnx(path)) from error
+    except OSError as error:
+        message = f"{path} can't be read: {error.strerror}. Log the model again."
+        raise ModelSourceError(message) from error
+    if not model.ir_version or not model.graph.output:
+        raise InvalidPackageError(_not_onnx(path))
+    return model
+
+
+def _not_onnx(path: Path) -> str:
+    return f"{path.name} is not an ONNX model, or it is damaged. Export and log the model again."
+
+
+def read_graph(model: onnx.ModelProto) -> OnnxGraph:
+    """Return what the model takes and gives.
+
+    Raises:
+        InvalidPackageError: an input or output is not a tensor.
+    """
+    initialized = {tensor.name for tensor in model.graph.initializer}
+    initialized.update(sparse.values.name for sparse in model.graph.sparse_initializer)
+    inputs = [value for value in model.graph.input if value.name not in initialized]
+    outputs = list(model.graph.output)
+    if any(_tensor(value, "output").shape is None for value in outputs):
+        outputs = _with_inferred_shapes(model, outputs)
+    return OnnxGraph(
+        tuple(_tensor(value, "input") for value in inputs),
+        tuple(_tensor(value, "output") for value in outputs),
+    )
+
+
+def _with_inferred_shapes(
+    model: onnx.ModelProto, outputs: Iterable[onnx.ValueInfoProto]
+) -> list[onnx.ValueInfoProto]:
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model)
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        return list(outputs)  # what can't be inferred stays open
+    return list(inferred.graph.output)
+
+
+_OTHER_TYPES = {
+    "sequence_type": "a sequence",
+    "map_type": "a map",
+    "sparse_tensor_type": "a sparse tensor",
+    "optional_type": "an optional value",
+}
+
+
+def _tensor(value: onnx.ValueInfoProto, role: str) -> OnnxTensor:
+    kind = value.type.WhichOneof("value")
+    if kind != "tensor_type":
+        what = _OTHER_TYPES.get(kind or "", "of no known type")
+        message = (
+            f"The ONNX model's {role} {value.name!r} is {what}, and Triton serves tensors only. "
+            "Export the model without it (scikit-learn classifiers: "
+            "skl2onnx.to_onnx(…, options={'zipmap': False})) and log it again."
+        )
+        raise InvalidPackageError(message)
+    tensor = value.type.tensor_type
+    shape = tuple(map(_dimension, tensor.shape.dim)) if tensor.HasField("shape") else None
+    return OnnxTensor(value.name, tensor.elem_type, shape)
+
+
+def _dimension(dimension: onnx.TensorShapeProto.Dimension) -> Dimension:
+    # Old exporters write 0 for "any".
+    if dimension.WhichOneof("value") == "dim_value" and dimension.dim_value > 0:
+        return int(dimension.dim_value)
+    return str(dimension.dim_param) or None

@@ -1,0 +1,79 @@
+"""What ``mlflow deployments help -t triton`` prints, made from the settings themselves."""
+
+from __future__ import annotations
+
+from mlflow_triton.flavors import SUPPORTED_FLAVORS
+from mlflow_triton.settings import SETTINGS, Setting, Use
+
+_TEXT = """\
+Deploys models that MLflow tracks to NVIDIA Triton Inference Server.
+
+Triton has to run in EXPLICIT mode and read the repository that TRITON_MODEL_REPO names:
+
+  tritonserver --model-repository=/models --model-control-mode=explicit
+  export TRITON_URL=localhost:8000
+  export TRITON_MODEL_REPO=/models
+
+Commands:
+
+  mlflow deployments create -t triton --name iris -m models:/iris/1
+  mlflow deployments create -t triton --name iris -m models:/iris@champion --flavor onnx \\
+      -C max_batch_size=16 -C instance_count=2
+  mlflow deployments list -t triton
+  mlflow deployments get -t triton --name iris
+  mlflow deployments predict -t triton --name iris -I input.json -O output.json
+  mlflow deployments update -t triton --name iris -m models:/iris/2
+  mlflow deployments update -t triton --name iris -C instance_count=4
+  mlflow deployments delete -t triton --name iris
+  mlflow deployments run-local -t triton --name iris -m models:/iris/1 -C http_port=8000
+
+Python:
+
+  from mlflow.deployments import get_deploy_client
+  client = get_deploy_client("triton")
+  client.create_deployment("iris", "models:/iris/1")
+  client.predict("iris", {{"INPUT0": array}})
+
+Target URIs:
+
+  triton                                  the settings below, from the environment
+  triton:http://host:8000                 this server
+  triton://host:8000?request_timeout=5    this server, and any setting as key=value
+
+Settings: -C key=value (or config= in Python) goes before the target URI, which goes before the
+environment. predict, get and list have no -C: give theirs in the target URI or the environment.
+
+{settings}
+
+Flavors (--flavor, found out from the model if left out): {flavors}
+
+  onnx    logged by mlflow.onnx.log_model. A config.pbtxt that was logged beside it with
+          mlflow.log_artifact("config.pbtxt", "<the model's artifact path>") is deployed byte for
+          byte, with its label files; without one a complete configuration is made from the model.
+  triton  a directory in Triton's own layout, published by triton-publish. It is deployed as it is.
+
+Model URIs: models:/name/1, models:/name@alias, models:/name/latest, models:/m-<id>,
+runs:/<run id>/path, or a local path.
+
+predict reads {{"inputs": {{"INPUT0": [[...]], ...}}}}
+and writes {{"outputs": {{"OUTPUT0": [[...]], ...}}}}.
+"""
+
+_USES = (
+    (Use.DEPLOY, "create, update"),
+    (Use.DELETE, "delete"),
+    (Use.REQUEST, "predict, get, list"),
+    (Use.RUN_LOCAL, "run-local"),
+)
+
+
+def help_text() -> str:
+    """Return the whole text."""
+    settings = "\n".join(_entry(setting) for setting in SETTINGS)
+    return _TEXT.format(settings=settings, flavors=", ".join(SUPPORTED_FLAVORS))
+
+
+def _entry(setting: Setting) -> str:
+    uses = ", ".join(name for use, name in _USES if setting.uses & use)
+    variable = f" (environment: {setting.variable})" if setting.variable else ""
+    return f"  {setting.key}={setting.value}{variable}\n      {setting.help}\n      For: {uses}."

@@ -1,0 +1,108 @@
+"""Check a directory in Triton's layout before anybody uploads or loads it.
+
+The directory is read as Triton would read it, and everything that Triton would refuse is told at
+once, each problem with its file and with what to do. What can't be known here (backends that
+nobody has heard of, files on the server) is taken to be right.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlflow_triton.layout_check_backends import CONFIGURABLE_FILES
+from mlflow_triton.layout_check_config import config_problems, is_ensemble, parse_config
+from mlflow_triton.layout_check_files import referenced_file_problems, version_problems
+from mlflow_triton.layout_check_tree import ModelTree, read_tree
+from mlflow_triton.layout_check_versions import (
+    missing_version_problem,
+    version_directories,
+    version_name_problems,
+)
+from triton_deploy_core.errors import InvalidPackageError
+from triton_deploy_core.package import CONFIG_FILE
+from triton_deploy_core.problems import Problem
+
+if TYPE_CHECKING:
+    from mlflow_triton.layout_check_config import ModelConfig
+
+
+def check_layout(directory: Path, name: str | None = None) -> list[Problem]:
+    """Return everything that Triton would refuse about a model's directory.
+
+    Args:
+        directory: the model's directory, with ``config.pbtxt`` and version directories in it.
+        name: the name that the model will be deployed under, where it is not the directory's.
+
+    Returns:
+        The problems, sorted by file; empty if Triton would load the model.
+    """
+    if not directory.is_dir():
+        return [Problem(str(directory), "not a directory", "name the model's own directory")]
+    tree, problems = read_tree(directory)
+    names = [text for text in (name, Path(os.path.abspath(directory)).name) if text]  # noqa: PTH100
+    found = {*problems, *check_tree(tree, names or ["model"])}
+    return sorted(found, key=str)
+
+
+def check_tree(tree: ModelTree, names: Sequence[str]) -> list[Problem]:
+    """Return what is wrong with a tree that was read already.
+
+    Args:
+        tree: what is there.
+        names: the names that ``name:`` in ``config.pbtxt`` may have, at least one.
+    """
+    if CONFIG_FILE not in tree.files:
+        return [*version_name_problems(tree), *_problems_without_config(tree)]
+    try:
+        config = parse_config(tree.files[CONFIG_FILE].read_bytes())
+    except InvalidPackageError as error:
+        return [*version_name_problems(tree), _unparsable(error)]
+    except OSError as error:
+        problem = Problem(CONFIG_FILE, f"can't be read: {error.strerror}", "check its permissions")
+        return [*version_name_problems(tree), problem]
+    return [
+        *version_name_problems(tree),
+        *config_problems(tree, config, names),
+        *referenced_file_problems(tree, config),
+        *_problems_of_versions(tree, config),
+    ]
+
+
+def refuse_problems(problems: Iterable[Problem], subject: str) -> None:
+    """Do nothing if there are no problems.
+
+    Raises:
+        InvalidPackageError: there are; the message is one line that names them all.
+    """
+    listed = [str(problem) for problem in problems]
+    if listed:
+        message = f"Triton would refuse {subject}: {'; '.join(listed)}."
+        raise InvalidPackageError(message)
+
+
+def _problems_of_versions(tree: ModelTree, config: ModelConfig) -> list[Problem]:
+    versions = version_directories(tree)
+    if not versions:
+        half_named = version_name_problems(tree)
+        return [] if half_named else [missing_version_problem(is_ensemble=is_ensemble(config))]
+    return version_problems(tree, config, versions)
+
+
+def _problems_without_config(tree: ModelTree) -> list[Problem]:
+    versions = version_directories(tree)
+    if not versions:
+        return [missing_version_problem(is_ensemble=False)]
+    known = (f"{version}/{name}" for version in versions for name in CONFIGURABLE_FILES)
+    if any(path in tree.files or path in tree.directories for path in known):
+        return []
+    message = "there is none, and Triton can't make one up for this model"
+    remedy = "write it: backend, max_batch_size, and each input and output with data_type and dims"
+    return [Problem(CONFIG_FILE, message, remedy)]
+
+
+def _unparsable(error: InvalidPackageError) -> Problem:
+    text = str(error).removeprefix(f"{CONFIG_FILE}:").rstrip(".").strip()
+    return Problem(CONFIG_FILE, text, "mend it")

@@ -1,0 +1,113 @@
+"""What an ``MLmodel`` file says, and which of its flavors can be deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlflow_triton.flavors import SUPPORTED_FLAVORS
+from triton_deploy_core.errors import InvalidRequestError, ModelSourceError
+
+MLMODEL_FILE = "MLmodel"
+
+
+@dataclass(frozen=True, slots=True)
+class MLmodel:
+    """The parts of an ``MLmodel`` file that a deployment needs.
+
+    Attributes:
+        flavors: name → the flavor's own entries, as they stand in the file.
+        run_id: the run that logged the model, where one did.
+        model_id: MLflow 3's ``m-…``, where the model has one.
+        signature: ``inputs``, ``outputs`` and ``params`` as JSON text, where the model has one.
+    """
+
+    flavors: Mapping[str, Mapping[str, Any]]
+    run_id: str | None = None
+    model_id: str | None = None
+    signature: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_mlmodel(directory: Path) -> MLmodel:
+    """Read the ``MLmodel`` file of a model's directory.
+
+    Raises:
+        ModelSourceError: there is none, it can't be read, or it is not one.
+    """
+    path = directory / MLMODEL_FILE
+    try:
+        document = yaml.safe_load(path.read_bytes())
+    except FileNotFoundError as error:
+        message = (
+            f"{directory} is not an MLflow model: it has no file named {MLMODEL_FILE}. "
+            "Check the model URI."
+        )
+        raise ModelSourceError(message) from error
+    except OSError as error:
+        message = f"{path} can't be read: {error.strerror}. Check its permissions."
+        raise ModelSourceError(message) from error
+    except yaml.YAMLError as error:
+        message = f"{path} is not YAML ({_first_line(error)}). Log the model again."
+        raise ModelSourceError(message) from error
+    return _parse(document, path)
+
+
+def _parse(document: object, path: Path) -> MLmodel:
+    flavors = document.get("flavors") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(flavors, dict) or not flavors:
+        message = f"{path} names no flavors. Log the model again."
+        raise ModelSourceError(message)
+    signature = document.get("signature")
+    return MLmodel(
+        flavors={
+            str(name): dict(entries) if isinstance(entries, dict) else {}
+            for name, entries in flavors.items()
+        },
+        run_id=_text(document.get("run_id")),
+        model_id=_text(document.get("model_id")),
+        signature=signature if isinstance(signature, dict) else {},
+    )
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value else None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def infer_flavor(mlmodel: MLmodel, requested: str | None) -> str:
+    """Return the flavor to deploy a model as.
+
+    Args:
+        mlmodel: the model.
+        requested: the flavor that the user named; None or empty to find it out.
+
+    Raises:
+        InvalidRequestError: the requested flavor is not supported or not in the file; or none was
+            requested and the file has none that is supported, or several.
+    """
+    present = ", ".join(sorted(mlmodel.flavors))
+    supported = ", ".join(SUPPORTED_FLAVORS)
+    candidates = [name for name in SUPPORTED_FLAVORS if name in mlmodel.flavors]
+    if requested:
+        if requested in candidates:
+            return requested
+        problem = (
+            f"the model has no flavor {requested!r}"
+            if requested in SUPPORTED_FLAVORS
+            else f"flavor {requested!r} is not supported"
+        )
+    elif len(candidates) == 1:
+        return candidates[0]
+    elif candidates:
+        problem = "the model has several flavors that can be deployed: choose one with --flavor"
+    else:
+        problem = "the model has no flavor that can be deployed"
+    message = f"{problem} (the model's flavors: {present}; supported: {supported})."
+    raise InvalidRequestError(message[0].upper() + message[1:])

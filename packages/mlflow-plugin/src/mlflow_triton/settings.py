@@ -1,0 +1,270 @@
+"""Every setting of the plugin: where it may be given, what it may be, and what it is good for.
+
+``-C key=value`` (or ``config=``) goes before the target URI, which goes before the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Flag, auto
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from mlflow_triton.flavors.packaging import PackageOptions
+from triton_deploy_core.errors import InvalidSettingError
+from triton_deploy_core.service import DEFAULT_TIMEOUT_SECONDS
+
+DEFAULT_URL = "localhost:8000"
+DEFAULT_REQUEST_TIMEOUT_SECONDS = 60.0
+
+
+class Use(Flag):
+    """What a setting is read for."""
+
+    DEPLOY = auto()
+    """create and update"""
+    DELETE = auto()
+    REQUEST = auto()
+    """predict, get and list, for which the command line has no ``-C``"""
+    RUN_LOCAL = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. `variable` is its name in the environment, where it has one."""
+
+    key: str
+    parse: Callable[[str], Any]
+    value: str
+    help: str
+    uses: Use
+    variable: str | None = None
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text.strip()
+
+
+def _seconds(text: str) -> float:
+    seconds = _number(float, text, "a number of seconds")
+    if not 0 < seconds < float("inf"):
+        raise ValueError("it has to be a number of seconds above zero")
+    return seconds
+
+
+def _count(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        count = _number(int, text, "a whole number")
+        if count < least:
+            raise ValueError(f"it has to be {least} or more")
+        return count
+
+    return parse
+
+
+def _port(text: str) -> int:
+    port = _number(int, text, "a port")
+    if not 1 <= port <= 65535:  # noqa: PLR2004 (what a port can be)
+        raise ValueError("it has to be a port, from 1 to 65535")
+    return port
+
+
+def _number(kind: Callable[[str], Any], text: str, what: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"it has to be {what}") from None
+
+
+def _switch(text: str) -> bool:
+    known = {"true": True, "on": True, "yes": True, "1": True}
+    known |= {"false": False, "off": False, "no": False, "0": False}
+    if text.strip().lower() not in known:
+        raise ValueError("it has to be true or false")
+    return known[text.strip().lower()]
+
+
+_ALL = Use.DEPLOY | Use.DELETE | Use.REQUEST
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "triton_url",
+        _text,
+        "URL",
+        f"Where Triton answers: host:port, http://… or https://… (default {DEFAULT_URL}).",
+        _ALL,
+        "TRITON_URL",
+    ),
+    Setting(
+        "triton_model_repo",
+        _text,
+        "PATH",
+        "The model repository that Triton reads: a directory, or file://…",
+        _ALL | Use.RUN_LOCAL,
+        "TRITON_MODEL_REPO",
+    ),
+    Setting(
+        "timeout",
+        _seconds,
+        "SECONDS",
+        f"How long one load or unload may take (default {DEFAULT_TIMEOUT_SECONDS:.0f}).",
+        Use.DEPLOY | Use.DELETE | Use.RUN_LOCAL,
+        "TRITON_TIMEOUT",
+    ),
+    Setting(
+        "request_timeout",
+        _seconds,
+        "SECONDS",
+        f"How long any other request may take (default {DEFAULT_REQUEST_TIMEOUT_SECONDS:.0f}).",
+        _ALL,
+        "TRITON_REQUEST_TIMEOUT",
+    ),
+    Setting(
+        "max_batch_size",
+        _count(0),
+        "N",
+        "max_batch_size of a generated config.pbtxt; 0 turns batching off.",
+        Use.DEPLOY | Use.RUN_LOCAL,
+    ),
+    Setting(
+        "instance_count",
+        _count(1),
+        "N",
+        "Instances of the model in a generated config.pbtxt.",
+        Use.DEPLOY | Use.RUN_LOCAL,
+    ),
+    Setting(
+        "dynamic_batching",
+        _switch,
+        "true|false",
+        "Whether Triton joins requests to batches, in a generated config.pbtxt.",
+        Use.DEPLOY | Use.RUN_LOCAL,
+    ),
+    Setting("http_port", _port, "PORT", "HTTP port (default: a free one).", Use.RUN_LOCAL),
+    Setting("grpc_port", _port, "PORT", "gRPC port (default: a free one).", Use.RUN_LOCAL),
+    Setting("metrics_port", _port, "PORT", "Metrics port (default: a free one).", Use.RUN_LOCAL),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one call, each with its own type; keys that were not given are absent."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def triton_url(self) -> str:
+        """Where Triton answers."""
+        return str(self.values.get("triton_url", DEFAULT_URL))
+
+    @property
+    def triton_model_repo(self) -> str:
+        """Where Triton reads models from.
+
+        Raises:
+            InvalidSettingError: nobody said.
+        """
+        location = self.values.get("triton_model_repo")
+        if location is None:
+            raise InvalidSettingError(
+                "The model repository is unknown. Set TRITON_MODEL_REPO to the directory that "
+                "Triton was started with (--model-repository)."
+            )
+        return str(location)
+
+    @property
+    def timeout(self) -> float:
+        """How long one load or unload may take, in seconds."""
+        return float(self.values.get("timeout", DEFAULT_TIMEOUT_SECONDS))
+
+    @property
+    def request_timeout(self) -> float:
+        """How long any other request may take, in seconds."""
+        return float(self.values.get("request_timeout", DEFAULT_REQUEST_TIMEOUT_SECONDS))
+
+    @property
+    def package_options(self) -> PackageOptions:
+        """What the user asks of a generated configuration."""
+        keys = ("max_batch_size", "instance_count", "dynamic_batching")
+        return PackageOptions(**{key: self.values.get(key) for key in keys})
+
+
+def read_settings(
+    use: Use,
+    *,
+    target_uri: str = "triton",
+    config: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Collect the settings of one call.
+
+    Args:
+        use: what they are for.
+        target_uri: ``triton``, ``triton:URL`` or ``triton://host:port``, with ``?key=value``.
+        config: ``-C`` or ``config=``: text, or values of the right type.
+        environment: the process's own if left out.
+
+    Raises:
+        InvalidSettingError: an unknown key, or a value that is not one.
+    """
+    known = {setting.key: setting for setting in SETTINGS if setting.uses & use}
+    values = _from_environment(known, os.environ if environment is None else environment)
+    values |= _parsed(known, _from_uri(target_uri), f"the target URI {_shown(target_uri)}")
+    values |= _parsed(known, config or {}, "-C")
+    return Settings(MappingProxyType(values))
+
+
+def _from_environment(
+    known: Mapping[str, Setting], environment: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        key: _parse(setting, environment[setting.variable], setting.variable)
+        for key, setting in known.items()
+        # An empty variable is as good as none: that is how shells and charts unset them.
+        if setting.variable and environment.get(setting.variable, "").strip()
+    }
+
+
+def _from_uri(target_uri: str) -> dict[str, str]:
+    rest = target_uri.partition(":")[2]
+    address, _, query = rest.partition("?")
+    pairs = dict(parse_qsl(query, keep_blank_values=True))
+    if address.startswith("//"):
+        address = address.removeprefix("//")
+    address = address.rstrip("/")
+    if address:
+        pairs["triton_url"] = address
+    return pairs
+
+
+def _parsed(
+    known: Mapping[str, Setting], given: Mapping[str, object], where: str
+) -> dict[str, Any]:
+    parsed = {}
+    # One target URI serves every operation, so it may hold what this one does not read.
+    elsewhere = {setting.key for setting in SETTINGS} if where != "-C" else set()
+    for key, value in given.items():
+        if key in known:
+            parsed[key] = _parse(known[key], str(value), f"{where}: {key}")
+        elif key not in elsewhere:
+            raise InvalidSettingError(
+                f"{where}: there is no setting {key!r} here. Known ones: {', '.join(known)}."
+            )
+    return parsed
+
+
+def _parse(setting: Setting, text: str, where: str) -> Any:
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise InvalidSettingError(f"{where}={text!r}: {error}.") from None
+
+
+def _shown(target_uri: str) -> str:
+    parts = urlsplit(target_uri)
+    return "triton:…" if "@" in target_uri else f"{parts.scheme or parts.path}:…"

@@ -1,0 +1,64 @@
+"""Files that users log beside a model with ``mlflow.log_artifact(path, "<the model's name>")``.
+
+Under MLflow 2 they land in the model's own directory. MLflow 3 gives a logged model a place of its
+own, and such files stay with the run, under the model's name.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+from mlflow.utils.uri import append_to_uri_path
+
+from mlflow_triton.mlmodel import MLmodel
+from mlflow_triton.source_artifacts import ArtifactPlace
+from mlflow_triton.source_lookup import Lookup
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """The files to take from a run: names, and the place that has them."""
+
+    place: ArtifactPlace | None = None
+    names: tuple[str, ...] = ()
+
+
+def find_run_files(lookup: Lookup, mlmodel: MLmodel) -> RunFiles:
+    """Find ``config.pbtxt`` and ``*.txt`` that were logged to the run under the model's name.
+
+    Only files right under that name count, as with NVIDIA's plugin. A run that was deleted for
+    good, or a model that this tracking server never had, has no files. A run that can still be
+    restored has them: the registry goes on to offer its models, so they go on to deploy alike.
+
+    A model without a logged model's id is from MLflow 2, whose own directory has these files.
+    """
+    if mlmodel.model_id is None or not hasattr(lookup.client, "get_logged_model"):
+        return RunFiles()
+    try:
+        model = lookup.logged_model(mlmodel.model_id)
+        if not model.source_run_id or not model.name:
+            return RunFiles()
+        run = lookup.client.get_run(model.source_run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        _log.debug("No run files for %s: %s", mlmodel.model_id, error)
+        return RunFiles()
+    uri = append_to_uri_path(run.info.artifact_uri, model.name)
+    place = lookup.artifacts.place(uri)
+    return RunFiles(place, tuple(sorted(filter(_is_wanted, place.names()))))
+
+
+def _is_wanted(name: str) -> bool:
+    return name == "config.pbtxt" or name.endswith(".txt")
+
+
+def as_mapping(files: dict[str, Path]) -> Mapping[str, Path]:
+    """Return just the entries that are files: a directory may have such a name too."""
+    return {name: path for name, path in files.items() if path.is_file()}

@@ -1,0 +1,51 @@
+"""The DataFrame that ``predict`` returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mlflow_triton.tensors_json import to_jsonable
+
+
+class TensorFrame(pd.DataFrame):  # type: ignore[misc] # pandas is untyped here
+    """A DataFrame whose cells are arrays, and which knows how to write those as JSON.
+
+    In Python each cell is the array itself, without loss. ``mlflow deployments predict`` prints
+    ``to_json()`` or writes ``to_json(path)``; pandas would round floats to ten digits there,
+    and fail on bytes.
+    """
+
+    @property
+    def _constructor(self) -> Callable[..., TensorFrame]:
+        return TensorFrame
+
+    def to_json(self, path_or_buf: Any = None, **options: Any) -> Any:
+        """Write as JSON, column → index → nested lists: see `tensors_json`.
+
+        Args:
+            path_or_buf: a path or an open file; None to return the text.
+            options: those of pandas. With any, pandas writes what `tensors_json` made.
+        """
+        cells = {column: [to_jsonable(cell) for cell in self[column]] for column in self.columns}
+        if options:
+            plain = pd.DataFrame(index=self.index)
+            for column, values in cells.items():
+                plain[column] = pd.Series(values, index=self.index, dtype=object)
+            return plain.to_json(path_or_buf, **options)
+        labels = [str(label) for label in self.index]
+        document = {
+            str(column): dict(zip(labels, values, strict=True)) for column, values in cells.items()
+        }
+        text = json.dumps(document, allow_nan=False, separators=(",", ":"))
+        if path_or_buf is None:
+            return text
+        if hasattr(path_or_buf, "write"):
+            path_or_buf.write(text)
+        else:
+            Path(path_or_buf).write_text(text, encoding="utf-8")
+        return None

@@ -1,0 +1,62 @@
+"""Tensors as JSON, readable by anyone and without loss where JSON allows it."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def to_jsonable(value: Any) -> Any:
+    """Return an array or scalar as nested lists of what JSON has.
+
+    Floating point numbers come out with few digits, yet enough that they give the same number
+    back in their own type: 0.1 for an FP32 0.1. NaN and infinities become None, as pandas writes
+    them. Bytes become text where they are UTF-8, else base64.
+    """
+    if isinstance(value, np.ndarray):
+        return _array(value)
+    if isinstance(value, np.generic):
+        return _array(np.asarray(value))
+    return _element(value)
+
+
+def _array(array: NDArray[Any]) -> Any:
+    kind = array.dtype.kind
+    if kind in "biu":
+        return array.tolist()
+    if kind == "f" or array.dtype.name == "bfloat16":
+        return _floats(array)
+    return _nested(array.astype(np.object_), _element)
+
+
+def _floats(array: NDArray[Any]) -> Any:
+    exact = array.astype(np.float64)
+    if bool(np.all(np.isfinite(exact))) and array.dtype == np.float64:
+        return exact.tolist()
+    shortest = np.empty(array.shape, dtype=np.object_)
+    for index, item in np.ndenumerate(array):
+        shortest[index] = float(str(item)) if np.isfinite(exact[index]) else None
+    return shortest.tolist()
+
+
+def _nested(array: NDArray[np.object_], convert: Any) -> Any:
+    converted = np.empty(array.shape, dtype=np.object_)
+    for index, item in np.ndenumerate(array):
+        converted[index] = convert(item)
+    return converted.tolist()
+
+
+def _element(item: Any) -> Any:
+    if isinstance(item, bytes):
+        try:
+            return item.decode("utf-8")
+        except UnicodeDecodeError:
+            return base64.b64encode(item).decode("ascii")
+    if isinstance(item, float):
+        return item if np.isfinite(item) else None
+    if isinstance(item, np.ndarray | np.generic):
+        return to_jsonable(item)
+    return item

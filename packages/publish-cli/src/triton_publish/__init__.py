@@ -1,0 +1,1 @@
+"""The command ``triton-publish``: a directory in Triton's layout to MLflow's model registry."""
