@@ -1,4 +1,4 @@
-"""The project's chores: ``python3 -m nox -s quickstart``, ``tests``, ``lint``, ``build`` and more."""
+"""The project's chores: ``nox -s quickstart``, ``tests``, ``lint``, ``build`` and more."""
 
 from __future__ import annotations
 

@@ -106,9 +106,23 @@ class TestCreate:
         with pytest.raises(LoadFailedError, match="bad opset") as caught:
             world.service.create("iris", version_package(b"broken bad opset"))
         assert "Nothing was left" in str(caught.value)
-        assert "not ready" in str(caught.value)
+        assert "not ready" not in str(caught.value)
+        assert world.server.is_ready()
         assert world.store.snapshot() == FOREIGN
         assert world.serves("iris") == {}
+
+    def test_says_what_the_operator_can_do_where_readiness_can_not_be_healed(self, world):
+        load = world.server.load
+
+        def refuse_overrides(name, *, timeout, override=None):
+            if override is not None:
+                raise LoadFailedError("no python backend here", reason="no python backend here")
+            load(name, timeout=timeout)
+
+        world.server.load = refuse_overrides
+        with pytest.raises(LoadFailedError, match="not ready since then") as caught:
+            world.service.create("iris", version_package(b"broken", 4))
+        assert "until a model 'iris' loads as version 4 or Triton restarts" in str(caught.value)
 
     def test_leaves_nothing_when_the_repository_fails(self, world):
         world.store.faults = FailAt(frozenset({20}))

@@ -40,7 +40,7 @@ class DeployError(Exception):
 
     def amend(self, text: str) -> None:
         """Add a sentence to the message: what the failure led to, and what to do about it."""
-        message = str(self)
+        message = str(self).rstrip("; ")
         stop = "" if message.endswith((".", "!", "?")) else "."
         self.args = (f"{message}{stop} {text}", *self.args[1:])
 

@@ -11,8 +11,9 @@ from triton_deploy_core.clock import Deadline
 from triton_deploy_core.errors import ServerError
 from triton_deploy_core.files import Files
 from triton_deploy_core.journal import Journal
+from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.config_format import ConfigFormat, Latest, Specific
-from triton_deploy_core.ports.server import InferenceServer
+from triton_deploy_core.ports.server import InferenceServer, LoadOverride
 from triton_deploy_core.snapshot import Snapshot
 
 
@@ -46,4 +47,42 @@ def heal_with_old_version(
         return server.is_ready()
     except ServerError:
         # The caller reports the server as unready, with what its operator can do.
+        return False
+
+
+_UNLOAD_SECONDS = 30.0
+_TINY_MODEL = b"""\
+class TritonPythonModel:
+    def execute(self, requests):
+        return []
+"""
+
+
+def heal_with_tiny_model(
+    server: InferenceServer, name: DeploymentName, failed: frozenset[int], deadline: Deadline
+) -> bool:
+    """Load a tiny model under a name that nothing else has, and unload it again.
+
+    It goes inside the load call and never into the repository. Any backend heals what another
+    one failed at (seen on Triton 2.51); python is in every image that NVIDIA publishes in full.
+    Returns whether the server is ready after it.
+    """
+    override = LoadOverride(
+        config={
+            "name": str(name),
+            "backend": "python",
+            "max_batch_size": 0,
+            "input": [{"name": "IN", "data_type": "TYPE_FP32", "dims": [1]}],
+            "output": [{"name": "OUT", "data_type": "TYPE_FP32", "dims": [1]}],
+            "instance_group": [{"kind": "KIND_CPU", "count": 1}],
+            "version_policy": {"all": {}},
+        },
+        files={f"{number}/model.py": _TINY_MODEL for number in failed},
+    )
+    try:
+        server.load(str(name), timeout=deadline.remaining(), override=override)
+        server.unload(str(name), timeout=deadline.remaining())
+        # The index does not show a name without a directory: readiness tells when it is gone.
+        return Deadline.after(_UNLOAD_SECONDS, deadline.clock).wait_for(server.is_ready)
+    except ServerError:
         return False

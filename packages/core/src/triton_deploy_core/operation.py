@@ -95,10 +95,9 @@ class Operation:
             case Phase.SETTLE:
                 self._settle(journal)
             case Phase.UNDO:
-                self._files.undo(journal)
                 # What was there before may not have loaded either; what follows will tell.
                 with suppress(LoadFailedError):
-                    self._bring_back(existed=bool(journal.before))
+                    self._put_back(journal, tell_server=True)
                 self._files.forget()
 
     def _settle(self, journal: Journal) -> None:
@@ -119,23 +118,37 @@ class Operation:
         """Put files and server back, and tell in the error's message how that went."""
         remark = ""
         try:
-            self._files.undo(attempt.journal)
             # A load that still goes on can't be taken back: the server would make us wait.
-            if attempt.failed and not isinstance(error, LoadTimeoutError):
-                remark = self._restore_server(attempt)
+            tell_server = bool(attempt.failed) and not isinstance(error, LoadTimeoutError)
+            self._put_back(attempt.journal, tell_server=tell_server)
+            if tell_server:
+                remark = self._restore_readiness(attempt)
             self._files.forget()
         except DeployError as second:
             remark = f"Undoing it failed too ({second}); the next operation on it does that."
         if isinstance(error, DeployError) and remark:
             error.amend(remark)
 
-    def _restore_server(self, attempt: _Attempt) -> str:
-        """Make the server serve the files that were put back; return what to say about it."""
-        existed = attempt.now.exists
-        self._bring_back(existed=existed)
+    def _put_back(self, journal: Journal, *, tell_server: bool) -> None:
+        """Put the files back, and have the server serve just these again."""
+        if journal.before:
+            self._files.undo(journal)
+            if tell_server:
+                self._server.load(str(self._name), timeout=self._around.timeout)
+                serving.wait_until_quiet(self._server, self._name, self._around.deadline())
+            return
+        try:
+            # Before its directory goes: the index does not show what goes on without one.
+            if tell_server:
+                serving.unload(self._server, self._name, self._around.deadline())
+        finally:
+            self._files.undo(journal)
+
+    def _restore_readiness(self, attempt: _Attempt) -> str:
+        """Heal the server where a failed version has hurt it; return what to say of the outcome."""
         outcome = (
             "The model that was deployed before still serves."
-            if existed
+            if attempt.now.exists
             else "Nothing was left in the repository."
         )
         if not attempt.was_ready or self._server.is_ready() or self._heal(attempt):
@@ -147,14 +160,11 @@ class Operation:
             "it goes on serving its other models."
         )
 
-    def _bring_back(self, *, existed: bool) -> None:
-        if existed:
-            self._server.load(str(self._name), timeout=self._around.timeout)
-            serving.wait_until_quiet(self._server, self._name, self._around.deadline())
-        else:
-            serving.unload(self._server, self._name, self._around.deadline())
-
     def _heal(self, attempt: _Attempt) -> bool:
+        if not attempt.now.exists:
+            return healing.heal_with_tiny_model(
+                self._server, self._name, attempt.failed, self._around.deadline()
+            )
         return healing.heal_with_old_version(
             self._server,
             self._files,

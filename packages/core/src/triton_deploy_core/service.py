@@ -18,6 +18,7 @@ from triton_deploy_core.errors import (
     DeploymentExistsError,
     DeploymentNotFoundError,
     NotOursError,
+    StoreAccessError,
 )
 from triton_deploy_core.files import Files
 from triton_deploy_core.lease import holding
@@ -241,5 +242,6 @@ class DeploymentService:
     def _record_or_none(self, name: DeploymentName) -> Record | None:
         try:
             return read_record(self._store, name)
-        except NotOursError:
+        except (NotOursError, StoreAccessError):
+            # Somebody else's directory, or a link out of the repository: none of ours.
             return None

@@ -1,0 +1,160 @@
+"""A real Triton, a real MLflow, and the plugin between them as a user has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.deployments import BaseDeploymentClient, get_deploy_client
+from triton_local_server import LocalTriton
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples"
+COMMAND_SECONDS = 240
+
+
+def clean_environment() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLFLOW_", "TRITON_"))
+    }
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow tracking store, and what log_models.py logged there."""
+
+    directory: Path
+    tracking_uri: str
+    logged: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A Triton and the repository that it reads."""
+
+    triton: LocalTriton
+    repository: Path
+    store: Store
+
+    def environment(self) -> dict[str, str]:
+        return clean_environment() | {
+            "MLFLOW_TRACKING_URI": self.store.tracking_uri,
+            "TRITON_URL": self.triton.http_url,
+            "TRITON_MODEL_REPO": str(self.repository),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+
+    def run(self, *command: str, cwd: Path | None = None, **variables: str) -> Finished:
+        """Run a command as a user would, and return what it said."""
+        done = subprocess.run(
+            command,
+            cwd=cwd or self.store.directory,
+            env=self.environment() | variables,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    def mlflow(self, command: str, *more: str, **variables: str) -> Finished:
+        """Run ``mlflow deployments COMMAND -t triton …``."""
+        return self.run("mlflow", "deployments", command, "-t", "triton", *more, **variables)
+
+    def is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.triton.url}/v2/health/ready", timeout=10):
+                return True
+        except urllib.error.HTTPError:
+            return False
+
+    def files(self) -> dict[str, bytes]:
+        """Every file in the repository but the store's own lock."""
+        return {
+            path.relative_to(self.repository).as_posix(): path.read_bytes()
+            for path in sorted(self.repository.rglob("*"))
+            if path.is_file() and path.name != ".triton-deploy.lock"
+        }
+
+
+@dataclass(frozen=True)
+class Finished:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """The one line of an error; what libraries log around it does not count."""
+        lines = [line for line in self.err.splitlines() if line.startswith("Error:")]
+        assert len(lines) == 1, self.err
+        assert "Traceback" not in self.err
+        return lines[0]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    directory = tmp_path_factory.mktemp("mlflow")
+    tracking_uri = f"sqlite:///{directory / 'mlflow.db'}"
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("log_models.py")), str(EXAMPLES)],
+        cwd=directory,
+        env=clean_environment() | {"MLFLOW_TRACKING_URI": tracking_uri},
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return Store(directory, tracking_uri, json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.fixture(scope="session")
+def shared_site(tmp_path_factory: pytest.TempPathFactory, store: Store) -> Iterator[Site]:
+    """One server that needs every configuration complete, as production servers do."""
+    repository = tmp_path_factory.mktemp("models")
+    with LocalTriton(repository, disable_auto_complete=True, exit_timeout=0) as triton:
+        yield Site(triton, repository, store)
+
+
+@pytest.fixture
+def site(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """The shared server, with the environment set to it and no deployment left behind."""
+    for name, value in shared_site.environment().items():
+        if name.startswith(("MLFLOW_", "TRITON_")):
+            monkeypatch.setenv(name, value)
+    yield shared_site
+    client = get_deploy_client("triton")
+    for deployment in client.list_deployments():
+        client.delete_deployment(deployment["name"])
+    assert shared_site.files() == {}
+
+
+@pytest.fixture
+def own_site(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Site]:
+    """A server for a test that leaves it in a bad state."""
+    repository = tmp_path / "models"
+    repository.mkdir()
+    with LocalTriton(repository, exit_timeout=0) as triton:
+        site = Site(triton, repository, store)
+        for name, value in site.environment().items():
+            if name.startswith(("MLFLOW_", "TRITON_")):
+                monkeypatch.setenv(name, value)
+        yield site
+
+
+@pytest.fixture
+def client(site: Site) -> BaseDeploymentClient:
+    return get_deploy_client("triton")
