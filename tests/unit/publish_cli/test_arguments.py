@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from mlflow_triton.publish_request import deployment_name
 from triton_publish.cli import main
 from triton_publish.command import without_secrets
-from triton_publish.naming import deployment_name
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "onnx_float32_int32_int32"
 

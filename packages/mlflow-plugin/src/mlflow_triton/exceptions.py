@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,7 +21,7 @@ class TritonDeploymentError(MlflowException, click.ClickException):
     """
 
     def __init__(self, error: errors.DeployError) -> None:
-        MlflowException.__init__(self, str(error), error_code=_code(error))
+        MlflowException.__init__(self, _sentence(str(error)), error_code=_code(error))
 
     def __str__(self) -> str:
         return str(self.message)
@@ -30,15 +31,18 @@ _CODES: tuple[tuple[type[errors.DeployError], int], ...] = (
     (errors.DeploymentNotFoundError, codes.RESOURCE_DOES_NOT_EXIST),
     (errors.ModelSourceError, codes.RESOURCE_DOES_NOT_EXIST),
     (errors.RepositoryNotFoundError, codes.RESOURCE_DOES_NOT_EXIST),
+    (errors.BlobNotFoundError, codes.RESOURCE_DOES_NOT_EXIST),
     (errors.ModelNotServedError, codes.RESOURCE_DOES_NOT_EXIST),
     (errors.DeploymentExistsError, codes.RESOURCE_ALREADY_EXISTS),
     (errors.NotOursError, codes.RESOURCE_CONFLICT),
     (errors.DeploymentBusyError, codes.RESOURCE_CONFLICT),
+    (errors.PreconditionFailedError, codes.RESOURCE_CONFLICT),
     (errors.StoreAccessError, codes.PERMISSION_DENIED),
     (errors.InvalidRequestError, codes.INVALID_PARAMETER_VALUE),
     (errors.RequestRefusedError, codes.INVALID_PARAMETER_VALUE),
     (errors.LoadFailedError, codes.INVALID_STATE),
     (errors.ControlModeError, codes.INVALID_STATE),
+    (errors.NotTritonError, codes.INVALID_STATE),
     (errors.ServerUnreachableError, codes.TEMPORARILY_UNAVAILABLE),
     (errors.StoreUnavailableError, codes.TEMPORARILY_UNAVAILABLE),
     (errors.ServerTimeoutError, codes.TEMPORARILY_UNAVAILABLE),
@@ -50,6 +54,21 @@ def _code(error: errors.DeployError) -> int:
         if isinstance(error, kind):
             return code
     return int(codes.INTERNAL_ERROR)
+
+
+_FIRST_WORD = re.compile(r"[a-z]+(?= )")
+
+
+def _sentence(text: str) -> str:
+    """Return a message as a terminal shows it best: one line, from a capital to a full stop.
+
+    Adapters of any origin end up here, each with a style of its own.
+    """
+    joined = " ".join(text.split())
+    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in joined)
+    if _FIRST_WORD.match(shown):
+        shown = shown[0].upper() + shown[1:]
+    return shown if shown.endswith((".", "!", "?", "…")) else f"{shown}."
 
 
 @contextmanager

@@ -25,4 +25,6 @@ def predict(
     """
     parsed = DeploymentName(name or "")
     metadata = server.metadata(str(parsed))
-    return to_frame(server.infer(str(parsed), to_inputs(inputs, metadata), timeout=timeout))
+    answered = server.infer(str(parsed), to_inputs(inputs, metadata), timeout=timeout)
+    # Triton answers in the order in which the backend was done.
+    return to_frame({spec.name: answered[spec.name] for spec in metadata.outputs})

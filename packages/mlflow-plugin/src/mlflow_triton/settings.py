@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Flag, auto
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from mlflow_triton.flavors.packaging import PackageOptions
 from triton_deploy_core.errors import InvalidSettingError
@@ -105,8 +105,16 @@ SETTINGS: tuple[Setting, ...] = (
         _text,
         "PATH",
         "The model repository that Triton reads: a directory, or file://…",
-        _ALL | Use.RUN_LOCAL,
+        _ALL,
         "TRITON_MODEL_REPO",
+    ),
+    # Not from the environment: that names the repository of a server that others may use.
+    Setting(
+        "triton_model_repo",
+        _text,
+        "PATH",
+        "A directory that the local Triton reads and keeps (default: a temporary one).",
+        Use.RUN_LOCAL,
     ),
     Setting(
         "timeout",
@@ -214,8 +222,15 @@ def read_settings(
     """
     known = {setting.key: setting for setting in SETTINGS if setting.uses & use}
     values = _from_environment(known, os.environ if environment is None else environment)
-    values |= _parsed(known, _from_uri(target_uri), f"the target URI {_shown(target_uri)}")
-    values |= _parsed(known, config or {}, "-C")
+    given = _from_uri(target_uri)
+    # One target URI serves every operation, so it may hold what this one does not read.
+    elsewhere = {setting.key for setting in SETTINGS} - set(known)
+    values |= _parsed(
+        known,
+        {key: value for key, value in given.items() if key not in elsewhere},
+        where="{} in the target URI",
+    )
+    values |= _parsed(known, config or {}, where="-C {}")
     return Settings(MappingProxyType(values))
 
 
@@ -231,30 +246,26 @@ def _from_environment(
 
 
 def _from_uri(target_uri: str) -> dict[str, str]:
-    rest = target_uri.partition(":")[2]
-    address, _, query = rest.partition("?")
+    start, _, query = target_uri.partition("?")
+    address = start.partition(":")[2].removeprefix("//").rstrip("/")
     pairs = dict(parse_qsl(query, keep_blank_values=True))
-    if address.startswith("//"):
-        address = address.removeprefix("//")
-    address = address.rstrip("/")
     if address:
         pairs["triton_url"] = address
     return pairs
 
 
 def _parsed(
-    known: Mapping[str, Setting], given: Mapping[str, object], where: str
+    known: Mapping[str, Setting], given: Mapping[str, object], *, where: str
 ) -> dict[str, Any]:
     parsed = {}
-    # One target URI serves every operation, so it may hold what this one does not read.
-    elsewhere = {setting.key for setting in SETTINGS} if where != "-C" else set()
     for key, value in given.items():
-        if key in known:
-            parsed[key] = _parse(known[key], str(value), f"{where}: {key}")
-        elif key not in elsewhere:
+        if key not in known:
             raise InvalidSettingError(
-                f"{where}: there is no setting {key!r} here. Known ones: {', '.join(known)}."
+                f"{where.format(repr(key))}: there is no such setting here. "
+                f"Known ones: {', '.join(known)}."
             )
+        if value is not None:
+            parsed[key] = _parse(known[key], str(value), where.format(key))
     return parsed
 
 
@@ -262,9 +273,5 @@ def _parse(setting: Setting, text: str, where: str) -> Any:
     try:
         return setting.parse(text)
     except ValueError as error:
-        raise InvalidSettingError(f"{where}={text!r}: {error}.") from None
-
-
-def _shown(target_uri: str) -> str:
-    parts = urlsplit(target_uri)
-    return "triton:…" if "@" in target_uri else f"{parts.scheme or parts.path}:…"
+        shown = f"{setting.key}={text!r}"
+        raise InvalidSettingError(f"{where.replace(setting.key, shown, 1)}: {error}.") from None

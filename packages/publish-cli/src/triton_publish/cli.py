@@ -101,9 +101,10 @@ def main(
     The directory is checked first, as Triton would read it. All problems are listed at once, and
     nothing is published if there is one.
     """
-    from triton_publish.command import Request, run  # noqa: PLC0415 - see the module
+    from mlflow_triton.publish_request import PublishRequest  # noqa: PLC0415 - see the module
+    from triton_publish.command import run  # noqa: PLC0415 - see the module
 
-    request = Request(
+    request = PublishRequest(
         model_name=model_name,
         model_directory=model_directory,
         flavor=flavor,

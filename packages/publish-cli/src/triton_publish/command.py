@@ -6,55 +6,25 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlflow_triton.layout_check import check_layout
 from mlflow_triton.layout_check_tree import read_tree
+from mlflow_triton.publish_request import PublishRequest, deployment_name
 from triton_deploy_core.errors import DeployError
-from triton_publish.naming import deployment_name
 from triton_publish.progress import bar
 
 if TYPE_CHECKING:
+    from mlflow_triton.publishing import Published
     from triton_deploy_core.problems import Problem
-    from triton_publish.publishing import Published
 
 _USER_INFO = re.compile(r"://[^/@\s]+@")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the command line asks for.
-
-    Attributes:
-        model_name: the name in the registry.
-        model_directory: the directory in Triton's layout.
-        flavor: the MLflow model's flavor.
-        tracking_uri: MLflow's tracking server; None: as the environment says.
-        registry_uri: MLflow's registry; None: as the environment says.
-        experiment: the run's experiment; None: MLflow's default.
-        run_name: the run's name; None: MLflow makes one up.
-        aliases: for the new version.
-        tags: for the run and the new version.
-        description: of the new version.
-    """
-
-    model_name: str
-    model_directory: Path
-    flavor: str
-    tracking_uri: str | None
-    registry_uri: str | None
-    experiment: str | None
-    run_name: str | None
-    aliases: tuple[str, ...]
-    tags: Mapping[str, str]
-    description: str | None
-
-
-def run(request: Request, *, dry_run: bool, as_json: bool) -> None:
+def run(request: PublishRequest, *, dry_run: bool, as_json: bool) -> None:
     """Do what was asked, and tell of it.
 
     Raises:
@@ -73,7 +43,7 @@ def run(request: Request, *, dry_run: bool, as_json: bool) -> None:
         raise click.ClickException(message) from error
 
 
-def _refuse_problems(request: Request, *, as_json: bool) -> None:
+def _refuse_problems(request: PublishRequest, *, as_json: bool) -> None:
     problems = _problems(request)
     if not problems:
         return
@@ -86,18 +56,18 @@ def _refuse_problems(request: Request, *, as_json: bool) -> None:
     raise click.ClickException(f"{request.model_directory}: {count}, nothing was published.")
 
 
-def _problems(request: Request) -> list[Problem]:
+def _problems(request: PublishRequest) -> list[Problem]:
     return check_layout(request.model_directory, request.model_name)
 
 
-def _publish(request: Request) -> Published:
-    from triton_publish.publishing import publish  # noqa: PLC0415 - imports MLflow: seconds
+def _publish(request: PublishRequest) -> Published:
+    from mlflow_triton.publishing import publish  # noqa: PLC0415 - imports MLflow: seconds
 
     with bar(sys.stderr) as progress:
         return publish(request, progress)
 
 
-def _tell_dry_run(request: Request, *, as_json: bool) -> None:
+def _tell_dry_run(request: PublishRequest, *, as_json: bool) -> None:
     tree, _ = read_tree(request.model_directory)
     size = sum(path.stat().st_size for path in tree.files.values())
     if as_json:
@@ -110,7 +80,7 @@ def _tell_dry_run(request: Request, *, as_json: bool) -> None:
     )
 
 
-def _tell_published(request: Request, published: Published, *, as_json: bool) -> None:
+def _tell_published(request: PublishRequest, published: Published, *, as_json: bool) -> None:
     uri = f"models:/{request.model_name}/{published.version}"
     command = (
         f"mlflow deployments create -t triton --flavor {request.flavor} "

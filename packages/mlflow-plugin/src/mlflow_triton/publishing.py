@@ -18,8 +18,8 @@ from mlflow_triton import flavor
 from triton_deploy_core.errors import DeployError
 
 if TYPE_CHECKING:
+    from mlflow_triton.publish_request import PublishRequest
     from triton_deploy_core.ports.progress import Progress
-    from triton_publish.command import Request
 
 _ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"
 
@@ -43,7 +43,7 @@ class Published:
     logged_uri: str
 
 
-def publish(request: Request, progress: Progress) -> Published:
+def publish(request: PublishRequest, progress: Progress) -> Published:
     """Log a directory to a new run and register it.
 
     Raises:
@@ -82,7 +82,7 @@ def _be_quiet() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 
 
-def _connect(request: Request) -> None:
+def _connect(request: PublishRequest) -> None:
     if request.tracking_uri:
         mlflow.set_tracking_uri(request.tracking_uri)
     if request.registry_uri:
@@ -98,7 +98,7 @@ def _experiment_id(name: str | None) -> str | None:
     return str(experiment.experiment_id if experiment else client.create_experiment(name))
 
 
-def _register(request: Request, model_uri: str) -> int:
+def _register(request: PublishRequest, model_uri: str) -> int:
     client = MlflowClient()
     with _new_name(client, request.model_name), redirect_stderr(io.StringIO()):
         version = mlflow.register_model(model_uri, request.model_name, tags=dict(request.tags))
