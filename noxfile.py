@@ -32,7 +32,7 @@ def install(
 @nox.session
 def quickstart(session: nox.Session) -> None:
     """From MLflow to a real Triton and back, each command shown with its output."""
-    install(session, "mlflow", "onnxruntime", editable=False)
+    install(session, "mlflow", "onnxruntime", "pip", editable=False)
     session.run("python", "examples/quickstart.py", *session.posargs)
 
 

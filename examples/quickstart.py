@@ -46,6 +46,8 @@ class QuickStart:
         """Walk through it."""
         self._say("Two versions of a small ONNX model, logged to MLflow (SQLite):")
         self._export("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+        (self._directory / "log_model.py").write_text(_LOG_MODEL)
+        self._shell("cat log_model.py")
         for variant in (1, 2):
             self._save_model(variant)
             self._shell(f"python log_model.py v{variant}/model.onnx")
@@ -53,7 +55,7 @@ class QuickStart:
         models.mkdir(exist_ok=True)
 
         self._say("A real Triton, in EXPLICIT mode:")
-        with LocalTriton(models, progress=self._say) as triton:
+        with LocalTriton(models, progress=self._tell) as triton:
             port = triton.ports.http
             self._echo(
                 f"python -m triton_local_server --model-repository models --http-port {port} &"
@@ -72,11 +74,12 @@ class QuickStart:
         self._say("Ask it for a prediction:")
         for name in ("input.json", "expected_output.json"):
             (self._directory / name).write_bytes((EXAMPLES / name).read_bytes())
+        self._shell("cat input.json")
         self._mlflow(f"predict {target} --input-path input.json --output-path output.json")
         self._shell("cat output.json")
         if self._json("output.json") != self._json("expected_output.json"):
             sys.exit("output.json is not what expected_output.json says")
-        self._say("output.json equals expected_output.json.")
+        self._tell("output.json equals expected_output.json.")
 
         self._say("Update it to version 2, whose OUTPUT1 has the other sign:")
         self._mlflow(f"update {target} -m models:/{NAME}/2")
@@ -94,7 +97,6 @@ class QuickStart:
         path = self._directory / f"v{variant}" / "model.onnx"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(build_model(variant).SerializeToString())
-        (self._directory / "log_model.py").write_text(_LOG_MODEL)
 
     def _mlflow(self, arguments: str) -> None:
         self._shell(f"mlflow deployments {arguments}")
@@ -112,10 +114,8 @@ class QuickStart:
             timeout=COMMAND_SECONDS,
             check=False,
         )
-        sys.stdout.write(finished.stdout if finished.stdout.endswith("\n") else "")
-        if not finished.stdout.endswith("\n") and finished.stdout:
-            sys.stdout.write(finished.stdout + "\n")
-        sys.stdout.flush()
+        if finished.stdout:
+            self._tell(finished.stdout.removesuffix("\n"))
         if finished.returncode != 0:
             sys.exit(f"`{command}` failed with exit status {finished.returncode}")
 
@@ -127,12 +127,14 @@ class QuickStart:
         return json.loads((self._directory / name).read_text())
 
     def _echo(self, command: str) -> None:
-        sys.stdout.write(f"$ {command}\n")
+        self._tell(f"$ {command}")
+
+    def _tell(self, line: str) -> None:
+        sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
     def _say(self, text: str) -> None:
-        sys.stdout.write(f"\n# {text}\n")
-        sys.stdout.flush()
+        self._tell(f"\n# {text}")
 
 
 _LOG_MODEL = f"""\
