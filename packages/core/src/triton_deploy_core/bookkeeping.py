@@ -2,6 +2,9 @@
 
 Triton takes only directories for models, so plain files there are invisible to it. The ``@`` is
 in no deployment's name: a bookkeeping file can't be taken for another deployment's directory.
+
+Only copies of large files wait inside the model's directory, where they can be had without a
+second directory in the root; no model may bring files to that place.
 """
 
 from __future__ import annotations
@@ -9,6 +12,9 @@ from __future__ import annotations
 import hashlib
 
 from triton_deploy_core.names import DeploymentName
+
+OWN_DIRECTORY = ".deploy/"
+"""Ours inside of every model: it does not start with a digit, so it is no version to Triton."""
 
 _MAX_STEM = 180
 

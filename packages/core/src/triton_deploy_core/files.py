@@ -1,4 +1,19 @@
-"""Writing a deployment's files so that every moment of it can be undone or finished."""
+"""Writing a deployment's files so that every moment of it can be undone or finished.
+
+What a server serves that is started in the middle, when the writer has died:
+
+- *create*, *delete*: nothing. `layout.UNFINISHED_CONFIG` is the first file of a create and the
+  last of a delete, so that Triton refuses the model until all of it is there.
+- *update to a fresh version* (every package whose layout is ours, unless its user's policy names
+  only versions that serve now): the old version or the new one. The new one is invisible until one
+  write of ``config.pbtxt`` makes it the one; an undo makes it invisible before it removes it.
+  Files beside the versions (labels) have no version: the old one may be served with new labels.
+- *update in place* (a package that its user laid out, or a policy as above): the old files, the
+  new ones, or a mixture, which Triton may also refuse. Only the next operation on the name puts
+  that right, by the journal.
+
+A server that runs on serves the old version until the new one does, in each of these cases.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +21,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from triton_deploy_core import layout
-from triton_deploy_core.bookkeeping import journal_key
+from triton_deploy_core.bookkeeping import OWN_DIRECTORY, journal_key
 from triton_deploy_core.errors import BlobNotFoundError
 from triton_deploy_core.journal import Journal, Phase
+from triton_deploy_core.keys import displaced, is_marker
 from triton_deploy_core.lease import Lease
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import CONFIG_FILE
@@ -18,7 +34,7 @@ from triton_deploy_core.ports.store import Blob, BlobStore, Content, Source, Sto
 from triton_deploy_core.records import RECORD_FILE, Record
 from triton_deploy_core.snapshot import Snapshot
 
-SAVED = ".deploy/saved/"
+SAVED = f"{OWN_DIRECTORY}saved/"
 """Where copies of replaced files wait, inside the model: no version, so Triton ignores it."""
 
 _INLINE_BYTES = 64 * 1024
@@ -36,6 +52,10 @@ class Files:
         self._lease = lease
         self._progress = progress
         self._prefix = layout.prefix(name)
+
+    def snapshot(self) -> Snapshot:
+        """Return what there is at the moment."""
+        return Snapshot.take(self._store, self._name)
 
     @property
     def name(self) -> DeploymentName:
@@ -60,65 +80,81 @@ class Files:
         self._lease.verify()
         self._store.delete([journal_key(self._name)])
 
-    def save(self, now: Snapshot, plan: Plan) -> Journal:
-        """Keep what the plan is going to replace or remove, and journal how to put it back."""
+    def draft(self, now: Snapshot, plan: Plan, *, was_ready: bool) -> Journal:
+        """Return how to put back what the plan is going to replace or remove. Writes nothing."""
         own = {CONFIG_FILE, RECORD_FILE}
         touched = (frozenset(plan.files) | plan.removed | own) & frozenset(now.files)
         small = sorted(path for path in touched if now.files[path].size <= _INLINE_BYTES)
-        inlined = frozenset(small[:_INLINE_FILES]) | (touched & own)
-        journal = Journal(
+        markers = frozenset(filter(is_marker, touched))
+        inlined = frozenset(small[:_INLINE_FILES]) | (touched & own) | markers
+        return Journal(
             phase=Phase.UNDO,
             before=frozenset(now.files),
             inline={path: self._content(path) for path in sorted(inlined)},
             copied=touched - inlined,
+            hiding=plan.hiding,
+            coming=plan.serves,
+            was_ready=was_ready,
         )
+
+    def keep(self, journal: Journal, now: Snapshot) -> None:
+        """Write the journal, and copies of what it does not hold itself."""
         self.note(replace(journal, copied=frozenset()))
         if journal.copied:
             self._put(
-                {
-                    SAVED + path: StoredBlob(self._prefix + path, now.files[path].size)
-                    for path in sorted(journal.copied)
-                }
+                {SAVED + path: self._copy_of(path, now.files[path]) for path in journal.copied}
             )
             self.note(journal)
-        return journal
 
-    def write(self, plan: Plan, *, had_config: bool) -> None:
+    def write(self, plan: Plan) -> None:
         """Write what the plan says; the configuration, whose write is the commit, comes last."""
         if plan.hiding is not None:
-            self._write(CONFIG_FILE, plan.hiding)
+            self._set_config(plan.hiding)
+        in_the_way = displaced(plan.removed, plan.files)
+        self._delete(in_the_way)
         self._put(plan.files)
-        self._delete(plan.removed)
-        if plan.config is not None:
-            self._write(CONFIG_FILE, plan.config)
-        elif had_config:
-            self._delete([CONFIG_FILE])
+        self._delete(plan.removed - in_the_way)
+        self._set_config(plan.config)
 
     def undo(self, journal: Journal) -> None:
-        """Put everything back as it was before the operation. May be done again and again."""
-        config = journal.inline.get(CONFIG_FILE)
-        restored: dict[str, Source] = {
-            path: Content(data) for path, data in journal.inline.items() if path != CONFIG_FILE
-        }
+        """Put everything back as it was before the operation. May be done again and again.
+
+        What is as it was already is not written: Triton would load it again.
+        """
         present = {blob.key[len(self._prefix) :]: blob for blob in self._listing()}
+        config = journal.inline.get(CONFIG_FILE)
+        if present:
+            self._set_config(config if journal.hiding is None else journal.hiding)
+        added = present.keys() - journal.before - {CONFIG_FILE}
+        copies = {path for path in added if path.startswith(SAVED)}
+        self._delete(added - copies)
+        restored: dict[str, Source] = {
+            path: Content(data)
+            for path, data in journal.inline.items()
+            if path != CONFIG_FILE and (path not in present or self._content(path) != data)
+        }
         for path in journal.copied:
-            restored[path] = StoredBlob(self._prefix + SAVED + path, present[SAVED + path].size)
+            # A copy is removed when all is put back: one that is gone is not needed any more.
+            if SAVED + path in present:
+                restored[path] = self._copy_of(SAVED + path, present[SAVED + path])
         self._put(restored)
-        if config is not None:
-            self._write(CONFIG_FILE, config)
-        elif CONFIG_FILE in present:
-            self._delete([CONFIG_FILE])
-        self._delete(path for path in sorted(present) if path not in journal.before)
+        self._set_config(config)
+        self._delete(copies)
 
     def settle(self, journal: Journal) -> None:
         """Remove what nobody serves any more, then write the user's own configuration.
 
-        May be done again and again.
+        May be done again and again. Old versions go with what Triton put into them itself, as its
+        python backend does (``1/__pycache__/``).
         """
-        present = [blob.key[len(self._prefix) :] for blob in self._listing()]
-        self._delete(path for path in present if path in journal.garbage or path.startswith(SAVED))
+        old = layout.versions(journal.garbage)
+        self._delete(
+            path
+            for path in (blob.key[len(self._prefix) :] for blob in self._listing())
+            if path in journal.garbage or layout.version_of(path) in old or path.startswith(SAVED)
+        )
         if journal.settled is not None:
-            self._write(CONFIG_FILE, journal.settled)
+            self._set_config(journal.settled)
 
     def record(self, record: Record) -> None:
         """Write the record of what serves now.
@@ -129,33 +165,38 @@ class Files:
         self._write(RECORD_FILE, record.encode())
 
     def remove_all(self) -> None:
-        """Remove every file of the name."""
-        self._lease.verify()
-        self._store.delete([blob.key for blob in self._listing()])
+        """Remove every file of the name; a server that starts meanwhile loads none of them."""
+        present = {blob.key[len(self._prefix) :] for blob in self._listing()}
+        if present:
+            self._set_config(layout.UNFINISHED_CONFIG)
+            self._delete(present - {CONFIG_FILE})
+            self._delete([CONFIG_FILE])
 
     def lend(self, version: int, to: int, now: Snapshot, config: bytes) -> None:
         """Put a copy of a version under another number, with a configuration that serves it.
 
-        For a short time: the journal in force knows how to undo it.
+        For a short time: the journal in force knows how to undo it. A number that has files
+        keeps them.
         """
         lent = f"{version}/"
-        self._put(
-            {
-                f"{to}/{path.removeprefix(lent)}": self._copy_of(path, blob)
-                for path, blob in now.files.items()
-                if path.startswith(lent)
-            }
-        )
-        self._write(CONFIG_FILE, config)
+        if to not in now.versions:
+            self._put(
+                {
+                    f"{to}/{path.removeprefix(lent)}": self._copy_of(path, blob)
+                    for path, blob in now.files.items()
+                    if path.startswith(lent)
+                }
+            )
+        self._set_config(config)
 
     def _copy_of(self, path: str, blob: Blob) -> Source:
-        return Content(b"") if path.endswith("/") else StoredBlob(self._prefix + path, blob.size)
+        return Content(b"") if is_marker(path) else StoredBlob(self._prefix + path, blob.size)
 
     def _listing(self) -> list[Blob]:
         return list(self._store.list(self._prefix))
 
     def _content(self, path: str) -> bytes:
-        return b"" if path.endswith("/") else self._store.read(self._prefix + path).data
+        return b"" if is_marker(path) else self._store.read(self._prefix + path).data
 
     def _put(self, files: Mapping[str, Source]) -> None:
         if not files:
@@ -165,12 +206,25 @@ class Files:
         transfers = [Transfer(self._prefix + path, files[path]) for path in sorted(files)]
         self._store.transfer(transfers, self._progress)
 
+    def _set_config(self, config: bytes | None) -> None:
+        """Make this the configuration, none for None; one that is in force already stays."""
+        try:
+            now = self._content(CONFIG_FILE)
+        except BlobNotFoundError:
+            now = None
+        if config == now:
+            return
+        if config is None:
+            self._delete([CONFIG_FILE])
+        else:
+            self._write(CONFIG_FILE, config)
+
     def _write(self, path: str, data: bytes) -> None:
         self._lease.verify()
         self._store.write(self._prefix + path, data)
 
     def _delete(self, paths: Iterable[str]) -> None:
-        keys = [self._prefix + path for path in paths]
+        keys = [self._prefix + path for path in sorted(paths)]
         if keys:
             self._lease.verify()
             self._store.delete(keys)

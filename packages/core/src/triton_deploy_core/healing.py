@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from triton_deploy_core import serving
 from triton_deploy_core.clock import Deadline
-from triton_deploy_core.errors import ServerError
+from triton_deploy_core.errors import LoadFailedError
 from triton_deploy_core.files import Files
 from triton_deploy_core.journal import Journal
 from triton_deploy_core.names import DeploymentName
@@ -29,25 +29,27 @@ def heal_with_old_version(
 ) -> bool:
     """Lend each failed number to the old version; tell whether the server is ready after it.
 
-    The old version serves all the while. Afterwards the files are as they were.
+    The old version serves all the while. Afterwards the files are as they were, whatever fails.
     """
     policy = Latest() if now.config is None else configs.version_policy(now.config)
     serving_now = policy.visible(now.versions)
     if not serving_now:
-        return server.is_ready()
+        return False
     try:
-        for number in sorted(failed - now.versions):
-            both = Specific(serving_now | {number})
-            config = configs.with_version_policy(now.config or b"", both)
-            files.lend(max(serving_now), number, now, config)
-            serving.load(server, now.name, serving_now | {number}, deadline)
-            files.undo(journal)
-            serving.load(server, now.name, serving_now, deadline)
-        serving.wait_until_quiet(server, now.name, deadline)
-        return server.is_ready()
-    except ServerError:
+        for number in sorted(failed - serving_now):
+            both = serving_now | {number}
+            config = configs.with_version_policy(now.config or b"", Specific(both))
+            try:
+                files.lend(max(serving_now), number, now, config)
+                serving.load(server, now.name, both, deadline)
+            finally:
+                files.undo(journal)
+                serving.load(server, now.name, serving_now, deadline)
+    except LoadFailedError:
         # The caller reports the server as unready, with what its operator can do.
         return False
+    serving.wait_until_quiet(server, now.name, deadline)
+    return server.is_ready()
 
 
 _UNLOAD_SECONDS = 30.0
@@ -84,5 +86,5 @@ def heal_with_tiny_model(
         server.unload(str(name), timeout=deadline.remaining())
         # The index does not show a name without a directory: readiness tells when it is gone.
         return Deadline.after(_UNLOAD_SECONDS, deadline.clock).wait_for(server.is_ready)
-    except ServerError:
+    except LoadFailedError:
         return False

@@ -36,7 +36,10 @@ class Journal:
         phase: what to do with what is left.
         before: all files that there were before the operation; none: the name was free.
         inline: the content of small files that it replaces or removes.
-        copied: larger ones, of which a copy lies under `SAVED`.
+        copied: larger ones, of which a copy lies under `files.SAVED`, unless all is put back.
+        hiding: see `planning.Plan.hiding`.
+        coming: the versions that the server was, or will be, told to load.
+        was_ready: what the server's ``/v2/health/ready`` said before the operation.
         settled: see `planning.Plan.settled`.
         garbage: see `planning.Plan.garbage`.
     """
@@ -45,6 +48,9 @@ class Journal:
     before: frozenset[str] = frozenset()
     inline: Mapping[str, bytes] = field(default_factory=dict)
     copied: frozenset[str] = frozenset()
+    hiding: bytes | None = None
+    coming: frozenset[int] = frozenset()
+    was_ready: bool = False
     settled: bytes | None = None
     garbage: frozenset[str] = frozenset()
 
@@ -56,6 +62,9 @@ class Journal:
             "before": sorted(self.before),
             "inline": {path: _text(data) for path, data in sorted(self.inline.items())},
             "copied": sorted(self.copied),
+            "hiding": None if self.hiding is None else _text(self.hiding),
+            "coming": sorted(self.coming),
+            "was_ready": self.was_ready,
             "settled": None if self.settled is None else _text(self.settled),
             "garbage": sorted(self.garbage),
         }
@@ -78,6 +87,9 @@ class Journal:
                     for path in _paths(fields["inline"])
                 },
                 copied=_paths(fields["copied"]),
+                hiding=_bytes(fields["hiding"]),
+                coming=frozenset(int(number) for number in fields["coming"]),
+                was_ready=bool(fields["was_ready"]),
                 settled=_bytes(fields["settled"]),
                 garbage=_paths(fields["garbage"]),
             )

@@ -63,6 +63,23 @@ def enclosing(key: str) -> Iterator[str]:
         yield path + "/"
 
 
+def displaced(present: Iterable[str], coming: Iterable[str]) -> set[str]:
+    """Return which keys have to go before others can be put: they can't be there together.
+
+    For ``a/b``: ``a`` and the marker ``a/``. For ``a`` or ``a/``: all that is in ``a/``.
+    """
+    new = set(coming)
+    places = {key.removesuffix("/") for key in new}
+    directories = {directory.removesuffix("/") for key in new for directory in enclosing(key)}
+
+    def is_in_the_way(key: str) -> bool:
+        path = key.removesuffix("/")
+        above = {directory.removesuffix("/") for directory in enclosing(key)}
+        return path in directories or not places.isdisjoint({path, *above})
+
+    return {key for key in present if key not in new and is_in_the_way(key)}
+
+
 def without_implied(keys: Iterable[str]) -> set[str]:
     """Return the keys without the markers of directories that hold something anyway."""
     kept = set(keys)

@@ -7,29 +7,34 @@ from collections.abc import Iterable
 
 from triton_deploy_core.names import DeploymentName
 
-_LEADING_DIGITS = re.compile(r"[0-9]+", re.ASCII)
+_VERSION = re.compile(r"0(?![0-9])|[1-9][0-9]*", re.ASCII)
+
+UNFINISHED_CONFIG = b"""\
+# These files are about to be completed or removed. Until then no server shall load them, which
+# this name sees to: it is not the directory's.
+name: "unfinished deployment"
+"""
+"""A configuration that Triton refuses before it looks at a file or a version of the model.
+
+A load under it is answered with "failed to poll" and does not touch the server's readiness (seen
+on Triton 2.51), unlike a load of files of which some are missing.
+"""
 
 
 def version_number(directory: str) -> int | None:
     """Return the version that Triton takes a directory inside a model for.
 
-    Any directory whose name starts with a digit is one: ``007`` is 7, and so is ``7tmp``.
+    Any directory whose name starts with a digit is one, so ``7tmp`` is 7; but Triton ignores those
+    with leading zeros (``07``). 0 itself is a version.
     """
-    match = _LEADING_DIGITS.match(directory)
+    match = _VERSION.match(directory)
     return int(match.group()) if match else None
 
 
 def versions(paths: Iterable[str]) -> frozenset[int]:
     """Return the versions among paths inside a model's directory (``1/model.onnx``, ``2/``)."""
-    return frozenset(_versions(paths))
-
-
-def _versions(paths: Iterable[str]) -> Iterable[int]:
-    for path in paths:
-        directory, slash, _ = path.partition("/")
-        number = version_number(directory) if slash else None
-        if number is not None:
-            yield number
+    numbers = (version_of(path) for path in paths)
+    return frozenset(number for number in numbers if number is not None)
 
 
 def version_of(path: str) -> int | None:

@@ -9,7 +9,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -95,7 +95,7 @@ class Lease:
             try:
                 # Nobody has taken it over if its file is still the one that we wrote.
                 self._renew()
-            except PreconditionFailedError as error:
+            except (PreconditionFailedError, BlobNotFoundError) as error:
                 raise DeploymentBusyError(
                     f"The lease on '{self._name}' ran out while this process was stuck, and "
                     "another is at work on it now. Run the command again when that is over.",
@@ -107,9 +107,7 @@ class Lease:
         """Give the lease back. One that ran out is left to whoever has it now."""
         self._released.set()
         self._renewer.join()
-        with self._lock:
-            if self._clock.now() < self._record.until:
-                self._store.delete([lease_key(self._name)])
+        _give_back(self._store, self._name, self._record.token)
 
     def _keep(self) -> None:
         while not self._released.wait(self._seconds / 3):
@@ -129,9 +127,16 @@ class Lease:
             self._record.since,
             self._clock.now() + self._seconds,
         )
-        condition = IfUnchanged(self._etag)
         key = lease_key(self._name)
-        self._etag = self._store.write(key, renewed.encode(), condition=condition)
+        try:
+            etag = self._store.write(key, renewed.encode(), condition=IfUnchanged(self._etag))
+        except PreconditionFailedError:
+            # It may be our own write of which only the answer was lost.
+            found = self._store.read(key)
+            if LeaseRecord.decode(found.data).token != self._record.token:
+                raise
+            etag = self._store.write(key, renewed.encode(), condition=IfUnchanged(found.etag))
+        self._etag = etag
         self._record = renewed
 
 
@@ -151,7 +156,11 @@ def holding(
     """
     now = clock.now()
     record = LeaseRecord(_holder(), operation, uuid.uuid4().hex, now, now + seconds)
-    etag = _acquire(store, name, record, clock)
+    try:
+        etag = _acquire(store, name, record, clock)
+    except StoreError:
+        _give_back(store, name, record.token)
+        raise
     lease = Lease(store, name, record, etag, clock=clock, seconds=seconds)
     try:
         yield lease
@@ -184,6 +193,15 @@ def _acquire(store: BlobStore, name: DeploymentName, record: LeaseRecord, clock:
         holder="several",
         expires_at=clock.now(),
     )
+
+
+def _give_back(store: BlobStore, name: DeploymentName, token: str) -> None:
+    """Remove a lease if it is the one with this token."""
+    key = lease_key(name)
+    # One that can't be given back runs out by itself: the operation's own outcome counts.
+    with suppress(StoreError):
+        if LeaseRecord.decode(store.read(key).data).token == token:
+            store.delete([key])
 
 
 def _busy(name: DeploymentName, other: LeaseRecord) -> DeploymentBusyError:

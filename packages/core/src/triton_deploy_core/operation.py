@@ -59,17 +59,19 @@ class Operation:
             )
         record = Record.of(self._name, self._around.location, package.origin)
         finish = Journal(Phase.SETTLE, settled=plan.settled, garbage=plan.garbage)
-        attempt = _Attempt(now, self._files.save(now, plan), was_ready=self._server.is_ready())
+        journal = self._files.draft(now, plan, was_ready=self._server.is_ready())
+        loading = False
         try:
+            self._files.keep(journal, now)
             self._say(f"uploading {len(plan.files)} files to {self._around.location}")
-            self._files.write(plan, had_config=now.config is not None)
+            self._files.write(plan)
             self._say(f"loading '{self._name}' on {self._server.url}")
-            attempt.failed = plan.serves
+            loading = True
             serving.load(self._server, self._name, plan.serves, self._around.deadline())
             self._files.record(record)
             self._files.note(finish)
         except BaseException as error:
-            self._undo(error, attempt)
+            self._undo(error, journal, loading=loading)
             raise
         try:
             self._settle(finish)
@@ -93,11 +95,12 @@ class Operation:
             case Phase.DELETE:
                 self._delete()
             case Phase.SETTLE:
-                self._settle(journal)
-            case Phase.UNDO:
-                # What was there before may not have loaded either; what follows will tell.
+                # Whether it still loads is not what the next operation is about.
                 with suppress(LoadFailedError):
-                    self._put_back(journal, tell_server=True)
+                    self._settle(journal)
+                self._files.forget()
+            case Phase.UNDO:
+                self._take_back(journal)
                 self._files.forget()
 
     def _settle(self, journal: Journal) -> None:
@@ -114,76 +117,74 @@ class Operation:
         self._files.remove_all()
         self._files.forget()
 
-    def _undo(self, error: BaseException, attempt: _Attempt) -> None:
+    def _undo(self, error: BaseException, journal: Journal, *, loading: bool) -> None:
         """Put files and server back, and tell in the error's message how that went."""
         remark = ""
         try:
-            # A load that still goes on can't be taken back: the server would make us wait.
-            tell_server = bool(attempt.failed) and not isinstance(error, LoadTimeoutError)
-            self._put_back(attempt.journal, tell_server=tell_server)
-            if tell_server:
-                remark = self._restore_readiness(attempt)
-            self._files.forget()
+            # Also makes sure that the name is still ours, before the server is told anything.
+            self._files.note(journal)
+            if isinstance(error, LoadTimeoutError):
+                # That load can't be taken back now, the server would make us wait. It may end
+                # well, so the journal stays: the next operation unloads what nobody asked for.
+                self._files.undo(journal)
+                remark = (
+                    "All files are as they were before. If the server completes that load yet, "
+                    f"the next operation on '{self._name}' takes it back."
+                )
+            else:
+                if loading:
+                    remark = self._take_back(journal)
+                else:
+                    self._files.undo(journal)
+                self._files.forget()
         except DeployError as second:
             remark = f"Undoing it failed too ({second}); the next operation on it does that."
         if isinstance(error, DeployError) and remark:
             error.amend(remark)
 
-    def _put_back(self, journal: Journal, *, tell_server: bool) -> None:
-        """Put the files back, and have the server serve just these again."""
-        if journal.before:
-            self._files.undo(journal)
-            if tell_server:
-                self._server.load(str(self._name), timeout=self._around.timeout)
-                serving.wait_until_quiet(self._server, self._name, self._around.deadline())
-            return
-        try:
-            # Before its directory goes: the index does not show what goes on without one.
-            if tell_server:
-                serving.unload(self._server, self._name, self._around.deadline())
-        finally:
-            self._files.undo(journal)
-
-    def _restore_readiness(self, attempt: _Attempt) -> str:
-        """Heal the server where a failed version has hurt it; return what to say of the outcome."""
-        outcome = (
-            "The model that was deployed before still serves."
-            if attempt.now.exists
-            else "Nothing was left in the repository."
-        )
-        if not attempt.was_ready or self._server.is_ready() or self._heal(attempt):
+    def _take_back(self, journal: Journal) -> str:
+        """Put files and server back as they were before; return what to say of the outcome."""
+        outcome = self._put_back(journal) if journal.before else self._remove(journal)
+        if not journal.was_ready or self._server.is_ready() or self._heal(journal):
             return outcome
         return (
             f"{outcome} But {self._server.url} reports itself not ready since then "
             f"(/v2/health/ready), until a model '{self._name}' loads as version "
-            f"{', '.join(map(str, sorted(attempt.failed)))} or Triton restarts; "
+            f"{', '.join(map(str, sorted(journal.coming)))} or Triton restarts; "
             "it goes on serving its other models."
         )
 
-    def _heal(self, attempt: _Attempt) -> bool:
-        if not attempt.now.exists:
-            return healing.heal_with_tiny_model(
-                self._server, self._name, attempt.failed, self._around.deadline()
-            )
+    def _put_back(self, journal: Journal) -> str:
+        self._files.undo(journal)
+        try:
+            self._server.load(str(self._name), timeout=self._around.timeout)
+        except LoadFailedError as error:
+            # It had failed before, most likely: an update is how one gets out of that.
+            return f"What was deployed before is back but does not load: {error.reason.strip()}."
+        serving.wait_until_quiet(self._server, self._name, self._around.deadline())
+        return "The model that was deployed before still serves."
+
+    def _remove(self, journal: Journal) -> str:
+        try:
+            # Before its directory goes: the index does not show what goes on without one.
+            serving.unload(self._server, self._name, self._around.deadline())
+        finally:
+            self._files.undo(journal)
+        return "Nothing was left in the repository."
+
+    def _heal(self, journal: Journal) -> bool:
+        deadline = self._around.deadline()
+        if not journal.before:
+            return healing.heal_with_tiny_model(self._server, self._name, journal.coming, deadline)
         return healing.heal_with_old_version(
             self._server,
             self._files,
             self._around.configs,
-            now=attempt.now,
-            failed=attempt.failed,
-            journal=attempt.journal,
-            deadline=self._around.deadline(),
+            now=self._files.snapshot(),
+            failed=journal.coming,
+            journal=journal,
+            deadline=deadline,
         )
 
     def _say(self, text: str) -> None:
         self._around.progress.step(text)
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What undoing needs to know. `failed`: the versions that the server was told to load."""
-
-    now: Snapshot
-    journal: Journal
-    was_ready: bool
-    failed: frozenset[int] = frozenset()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from triton_deploy_core import layout
+from triton_deploy_core.bookkeeping import OWN_DIRECTORY
+from triton_deploy_core.errors import InvalidPackageError
+from triton_deploy_core.keys import check_key, displaced
 from triton_deploy_core.package import CONFIG_FILE, ModelPackage, TreePackage, VersionPackage
-from triton_deploy_core.ports.config_format import ConfigFormat, Latest, Specific, VersionPolicy
+from triton_deploy_core.ports.config_format import (
+    AllVersions,
+    ConfigFormat,
+    Latest,
+    Specific,
+    VersionPolicy,
+)
 from triton_deploy_core.ports.store import Source
 from triton_deploy_core.records import RECORD_FILE
 from triton_deploy_core.snapshot import Snapshot
@@ -18,10 +27,12 @@ class Plan:
     """The steps of one create or update. Paths are inside the model's directory.
 
     Attributes:
-        hiding: a configuration like the one in force that makes what is coming invisible, to be
-            written first; None where that is not necessary.
+        hiding: a configuration under which just what serves now is visible, whatever comes
+            beside it, to be written first; None where the one in force does that, or where that
+            can't be had since what serves is replaced in its place.
         files: path → source of all that is transferred before the commit.
-        removed: paths that have to be gone before the load.
+        removed: paths that have to be gone before the load; among them all that is in the way of
+            `files`.
         config: the configuration whose write is the commit; None for a model without one.
         serves: the versions that serve once the load is over.
         settled: the configuration as its user wrote it, where `config` had to differ from it
@@ -42,50 +53,60 @@ def plan(package: ModelPackage, now: Snapshot, configs: ConfigFormat) -> Plan:
     """Decide how a package becomes what is served under a name.
 
     Raises:
-        InvalidPackageError: a configuration can't be parsed.
+        InvalidPackageError: a configuration can't be parsed, or a file can't be where it wants.
     """
     if isinstance(package, TreePackage):
         return _tree_plan(package, now, configs)
-    number, in_place = _choose_version(package, now, configs)
-    if in_place:
+    serving = _policy(now.config, configs).visible(now.versions)
+    number = _choose_version(package, now.versions, serving, configs)
+    if number in serving:
         return _in_place_plan(package, number, now)
-    return _fresh_version_plan(package, number, now, configs)
+    return _fresh_version_plan(package, number, now, serving, configs)
 
 
 def _fresh_version_plan(
-    package: VersionPackage, number: int, now: Snapshot, configs: ConfigFormat
+    package: VersionPackage,
+    number: int,
+    now: Snapshot,
+    serving: frozenset[int],
+    configs: ConfigFormat,
 ) -> Plan:
     """Upload beside what serves, invisible; one write of the configuration makes it the one."""
-    policy_now = _policy(now.config, configs)
-    serving = policy_now.visible(now.versions)
     everything = now.versions | {number}
-    hiding = None
-    if now.versions and policy_now.visible(everything) != serving:
-        hiding = configs.with_version_policy(now.config or b"", Specific(serving))
-
     pinned = configs.with_version_policy(package.config or b"", Specific(frozenset({number})))
     final = package.config if package.config_is_verbatim else pinned
     policy = _policy(final, configs)
-    previous = frozenset(sorted(serving)[-1:])
-    kept = {number} | previous
+    kept = {number, *sorted(serving)[-1:]}
     if policy.visible(kept) != {number}:
         kept = {number}
     fits_at_once = policy.visible(everything) == {number}
-    beside = set(package.beside)
+    files = _files_of(package, number)
+    # A version of that number that nobody sees gives way to the new one.
+    stale = frozenset(path for path in now.files if layout.version_of(path) == number)
+    removed = (stale - files.keys()) | displaced(now.files, files)
+    garbage = {path for path in now.files if not _stays(path, kept=kept, beside=package.beside)}
     return Plan(
-        hiding=hiding,
-        files={**_numbered(package, number), **package.beside},
-        removed=frozenset(),
+        hiding=_hiding(number, now, serving, configs),
+        files=files,
+        removed=removed,
         config=final if fits_at_once else pinned,
-        serves=frozenset({number}),
+        serves=policy.visible({number}),
         settled=None if fits_at_once else final,
-        garbage=frozenset(
-            path for path in now.files if not _stays(path, kept=frozenset(kept), beside=beside)
-        ),
+        garbage=frozenset(garbage - removed),
     )
 
 
-def _stays(path: str, *, kept: frozenset[int], beside: set[str]) -> bool:
+def _hiding(
+    number: int, now: Snapshot, serving: frozenset[int], configs: ConfigFormat
+) -> bytes | None:
+    if not serving:
+        return layout.UNFINISHED_CONFIG
+    if _policy(now.config, configs).visible(now.versions | {number}) == serving:
+        return None
+    return configs.with_version_policy(now.config or b"", Specific(serving))
+
+
+def _stays(path: str, *, kept: Collection[int], beside: Collection[str]) -> bool:
     number = layout.version_of(path)
     if number is not None:
         return number in kept
@@ -94,7 +115,7 @@ def _stays(path: str, *, kept: frozenset[int], beside: set[str]) -> bool:
 
 def _in_place_plan(package: VersionPackage, number: int, now: Snapshot) -> Plan:
     """The user's own policy names just this version: its directory has to be replaced."""
-    files = {**_numbered(package, number), **package.beside}
+    files = _files_of(package, number)
     return Plan(
         hiding=None,
         files=files,
@@ -109,9 +130,9 @@ def _in_place_plan(package: VersionPackage, number: int, now: Snapshot) -> Plan:
 def _tree_plan(package: TreePackage, now: Snapshot, configs: ConfigFormat) -> Plan:
     """The layout belongs to the user: it replaces what is there, path by path."""
     config = package.config()
-    files = {path: source for path, source in package.files.items() if path != CONFIG_FILE}
+    files = _usable(package.files)
     return Plan(
-        hiding=None,
+        hiding=None if now.exists else layout.UNFINISHED_CONFIG,
         files=files,
         removed=_leftovers(now, files),
         config=config,
@@ -125,8 +146,30 @@ def _leftovers(now: Snapshot, files: Mapping[str, Source]) -> frozenset[str]:
     return frozenset(now.files) - frozenset(files) - {CONFIG_FILE, RECORD_FILE}
 
 
-def _numbered(package: VersionPackage, number: int) -> dict[str, Source]:
-    return {f"{number}/{path}": source for path, source in package.files.items()}
+def _files_of(package: VersionPackage, number: int) -> dict[str, Source]:
+    numbered = {f"{number}/{path}": source for path, source in package.files.items()}
+    return _usable({**numbered, **package.beside})
+
+
+def _usable(files: Mapping[str, Source]) -> dict[str, Source]:
+    """Leave out what is ours to write: the configuration, whose write is the commit, the record.
+
+    Raises:
+        InvalidPackageError: a path leaves the model's directory, or is kept for bookkeeping.
+    """
+    for path in files:
+        try:
+            check_key(path)
+        except ValueError as error:
+            raise InvalidPackageError(
+                f"The model has a file that can't be stored: {error}."
+            ) from error
+        if path.startswith(OWN_DIRECTORY) or path == OWN_DIRECTORY.removesuffix("/"):
+            raise InvalidPackageError(
+                f"The model has a file {path!r}, but {OWN_DIRECTORY} is kept for files that a "
+                "deployment in progress needs. Remove it from the model, or rename it."
+            )
+    return {path: files[path] for path in files if path not in {CONFIG_FILE, RECORD_FILE}}
 
 
 def _policy(config: bytes | None, configs: ConfigFormat) -> VersionPolicy:
@@ -134,29 +177,23 @@ def _policy(config: bytes | None, configs: ConfigFormat) -> VersionPolicy:
 
 
 def _choose_version(
-    package: VersionPackage, now: Snapshot, configs: ConfigFormat
-) -> tuple[int, bool]:
-    """Return Triton's version number for the package, and whether its directory is in use now.
+    package: VersionPackage, taken: frozenset[int], serving: frozenset[int], configs: ConfigFormat
+) -> int:
+    """Return Triton's version number for the package.
 
-    The registry's number where it is free and would be served, else the next higher one.
+    The registry's number where it is free and would be served, else the next higher one. A user's
+    policy of certain versions leaves only these: a free one, one that nobody sees now, or, as the
+    last resort, the one that serves.
     """
     wanted = package.origin.registry_version or 1
-    if package.config_is_verbatim:
-        policy = _policy(package.config, configs)
-        if isinstance(policy, Specific):
-            return _choose_among(policy.versions, wanted, now.versions)
-        if isinstance(policy, Latest):
-            # The highest number is the one that is served for sure.
-            wanted = max({wanted, *(version + 1 for version in now.versions)})
-    while wanted in now.versions:
+    policy = _policy(package.config, configs) if package.config_is_verbatim else AllVersions()
+    if isinstance(policy, Specific):
+        allowed = frozenset(number for number in policy.versions if number >= 0)
+        choices = next(filter(None, (allowed - taken, allowed - serving, allowed)), {wanted})
+        return wanted if wanted in choices else min(choices)
+    if isinstance(policy, Latest):
+        # The highest number is the one that is served for sure.
+        wanted = max({wanted, *(version + 1 for version in taken)})
+    while wanted in taken:
         wanted += 1
-    return wanted, False
-
-
-def _choose_among(allowed: frozenset[int], wanted: int, taken: frozenset[int]) -> tuple[int, bool]:
-    free = sorted(allowed - taken)
-    if wanted in free:
-        return wanted, False
-    if free:
-        return free[0], False
-    return (wanted if wanted in allowed else max(allowed)), True
+    return wanted

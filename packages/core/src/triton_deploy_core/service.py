@@ -138,8 +138,11 @@ class DeploymentService:
         parsed = DeploymentName(name)
         self._require_working()
         with self._operation(parsed, "update") as operation:
-            self._record(parsed)
-            return operation.deploy(package, Snapshot.take(self._store, parsed))
+            now = Snapshot.take(self._store, parsed)
+            require_ours(now, self._store.location)
+            if not now.exists:
+                raise self._not_found(parsed)
+            return operation.deploy(package, now)
 
     def delete(self, name: str) -> None:
         """Unload a deployment, wait until the server has let go, and remove its files.
@@ -230,14 +233,24 @@ class DeploymentService:
 
     def _record(self, name: DeploymentName) -> Record:
         record = read_record(self._store, name)
-        if record is None:
-            if not self._is_unfinished(name):
-                require_ours(Snapshot.take(self._store, name), self._store.location)
-            raise DeploymentNotFoundError(
-                f"There is no deployment '{name}' in {self._store.location}. "
-                "`mlflow deployments list -t triton` names those there are."
-            )
-        return record
+        if record is not None:
+            return record
+        now = Snapshot.take(self._store, name)
+        # The record is a create's last file: the journal says whether it is still to come, and
+        # where there is none any more, it has come or the directory is not ours.
+        if self._is_unfinished(name):
+            raise self._not_found(name)
+        record = read_record(self._store, name)
+        if record is not None:
+            return record
+        require_ours(now, self._store.location)
+        raise self._not_found(name)
+
+    def _not_found(self, name: DeploymentName) -> DeploymentNotFoundError:
+        return DeploymentNotFoundError(
+            f"There is no deployment '{name}' in {self._store.location}. "
+            "`mlflow deployments list -t triton` names those there are."
+        )
 
     def _record_or_none(self, name: DeploymentName) -> Record | None:
         try:

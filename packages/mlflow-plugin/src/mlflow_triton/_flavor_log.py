@@ -16,5 +16,8 @@ def log_with_mlflow(name: str, flavor: ModuleType, **arguments: Any) -> ModelInf
     MLflow 3 takes ``artifact_path`` too, and warns of it.
     """
     if "name" in inspect.signature(Model.log).parameters:
-        return Model.log(artifact_path=None, name=name, flavor=flavor, **arguments)
-    return Model.log(artifact_path=name, flavor=flavor, **arguments)
+        where = {"artifact_path": None, "name": name}
+    else:
+        where = {"artifact_path": name}
+    info: ModelInfo = Model.log(**where, flavor=flavor, **arguments)
+    return info

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["TritonDeploymentClient", "run_local", "target_help"]
 
 
-class TritonDeploymentClient(BaseDeploymentClient):  # type: ignore[misc]  # untyped in MLflow
+class TritonDeploymentClient(BaseDeploymentClient):
     """Deploys models that MLflow tracks to NVIDIA Triton Inference Server.
 
     Every method raises `mlflow_triton.exceptions.TritonDeploymentError`, an `MlflowException`.
@@ -34,7 +34,7 @@ class TritonDeploymentClient(BaseDeploymentClient):  # type: ignore[misc]  # unt
 
     def __init__(self, target_uri: str) -> None:
         """Take a target URI: ``triton``, ``triton:URL`` or ``triton://host:port?key=value``."""
-        super().__init__(target_uri)
+        super().__init__(target_uri)  # type: ignore[no-untyped-call]
         self._servers: dict[tuple[str, float], InferenceServer] = {}
         # MLflow's clients have no close(): connections go with the client.
         weakref.finalize(self, _close_all, self._servers)

@@ -13,7 +13,7 @@ from mlflow.protos import databricks_pb2 as codes
 from triton_deploy_core import errors
 
 
-class TritonDeploymentError(MlflowException, click.ClickException):
+class TritonDeploymentError(MlflowException, click.ClickException):  # type: ignore[misc]  # `message` is Final in click
     """What could not be done, and why.
 
     An `MlflowException` with MLflow's error code; and a `click.ClickException`, so that the

@@ -61,19 +61,20 @@ def _names_in_versions(tree: ModelTree) -> frozenset[str]:
 
 def backend_of(config: ModelConfig) -> str:
     """Return the backend that a configuration names, the older way too; "" where it names none."""
-    if config.platform == "tensorflow_graphdef":
-        return config.platform
-    return config.backend or BACKEND_OF_PLATFORM.get(config.platform, "")
+    platform = str(config.platform)
+    if platform == "tensorflow_graphdef":
+        return platform
+    return config.backend or BACKEND_OF_PLATFORM.get(platform, "")
 
 
 def parameter(config: ModelConfig, key: str) -> str:
     """Return a parameter's text, "" where there is none of that name."""
-    return config.parameters[key].string_value if key in config.parameters else ""
+    return str(config.parameters[key].string_value) if key in config.parameters else ""
 
 
 def is_ensemble(config: ModelConfig) -> bool:
     """Tell whether the model is made of others and has no file of its own."""
-    return config.platform == ENSEMBLE_PLATFORM or config.HasField("ensemble_scheduling")
+    return bool(config.platform == ENSEMBLE_PLATFORM or config.HasField("ensemble_scheduling"))
 
 
 def model_file(config: ModelConfig) -> ModelFile | None:

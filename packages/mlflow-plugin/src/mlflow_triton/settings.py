@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Flag, auto
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from mlflow_triton.flavors.packaging import PackageOptions
@@ -44,6 +44,9 @@ class Setting:
     variable: str | None = None
 
 
+_Number = TypeVar("_Number", int, float)
+
+
 def _text(text: str) -> str:
     if not text.strip():
         raise ValueError("it is empty")
@@ -74,7 +77,7 @@ def _port(text: str) -> int:
     return port
 
 
-def _number(kind: Callable[[str], Any], text: str, what: str) -> Any:
+def _number(kind: Callable[[str], _Number], text: str, what: str) -> _Number:
     try:
         return kind(text)
     except ValueError:
@@ -238,7 +241,7 @@ def _from_environment(
     known: Mapping[str, Setting], environment: Mapping[str, str]
 ) -> dict[str, Any]:
     return {
-        key: _parse(setting, environment[setting.variable], setting.variable)
+        key: _parse(setting, setting.variable, environment[setting.variable])
         for key, setting in known.items()
         # An empty variable is as good as none: that is how shells and charts unset them.
         if setting.variable and environment.get(setting.variable, "").strip()
@@ -265,13 +268,13 @@ def _parsed(
                 f"Known ones: {', '.join(known)}."
             )
         if value is not None:
-            parsed[key] = _parse(known[key], str(value), where.format(key))
+            parsed[key] = _parse(known[key], key, str(value), where=where)
     return parsed
 
 
-def _parse(setting: Setting, text: str, where: str) -> Any:
+def _parse(setting: Setting, name: str, text: str, *, where: str = "{}") -> Any:
     try:
         return setting.parse(text)
     except ValueError as error:
-        shown = f"{setting.key}={text!r}"
-        raise InvalidSettingError(f"{where.replace(setting.key, shown, 1)}: {error}.") from None
+        given = where.format(f"{name}={text!r}")
+        raise InvalidSettingError(f"{given}: {error}.") from None

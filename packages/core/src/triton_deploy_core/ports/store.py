@@ -106,12 +106,10 @@ class Capabilities:
 
     Attributes:
         conditional_writes: of two conditional writes at once, exactly one succeeds.
-        atomic_rename: a whole directory can change its name in one step.
         copies_from: URI schemes from which `transfer` copies inside the service.
     """
 
     conditional_writes: bool
-    atomic_rename: bool = False
     copies_from: frozenset[str] = frozenset()
 
 

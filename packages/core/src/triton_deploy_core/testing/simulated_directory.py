@@ -95,13 +95,17 @@ def with_config(directory: ModelDirectory, config: Mapping[str, Any], name: str)
 def _config(
     store: BlobStore, name: str, tags: Mapping[str, str], *, auto_complete: bool
 ) -> dict[str, Any]:
+    config: dict[str, Any] = {}
     if CONFIG_FILE in tags:
-        return parse(store.read(f"{name}/{CONFIG_FILE}").data)
-    if not auto_complete:
+        config = parse(store.read(f"{name}/{CONFIG_FILE}").data)
+    elif not auto_complete:
         raise PollFailedError(f"{CONFIG_FILE} does not exist")
-    files = {path.rpartition("/")[2] for path in tags}
-    backends = [_BACKEND_OF_FILE[file] for file in sorted(files & _BACKEND_OF_FILE.keys())]
-    return {"backend": backends[0]} if backends else {}
+    if auto_complete and not (config.get("backend") or config.get("platform")):
+        # A configuration without a backend is completed like none at all (seen on Triton 2.51).
+        files = {path.rpartition("/")[2] for path in tags}
+        backends = [_BACKEND_OF_FILE[file] for file in sorted(files & _BACKEND_OF_FILE.keys())]
+        config |= {"backend": backends[0]} if backends else {}
+    return config
 
 
 def _checked(directory: ModelDirectory, name: str) -> ModelDirectory:

@@ -67,9 +67,7 @@ class LocalStore:
     @property
     def capabilities(self) -> Capabilities:
         """See `BlobStore.capabilities`."""
-        return Capabilities(
-            conditional_writes=True, atomic_rename=True, copies_from=frozenset({"file"})
-        )
+        return Capabilities(conditional_writes=True, copies_from=frozenset({"file"}))
 
     def check(self) -> None:
         """See `BlobStore.check`."""

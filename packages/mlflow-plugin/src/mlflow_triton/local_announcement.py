@@ -1,0 +1,64 @@
+"""What ``run-local`` prints once the model serves: where, and a request that works."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
+
+if TYPE_CHECKING:
+    from triton_local_server import LocalTriton
+
+_FITS_A_COMMAND_LINE = 1000
+_VALUES: dict[str, object] = {"BYTES": "text", "BOOL": True, "FP32": 1.0, "FP64": 1.0}
+# "sending FP16 data via JSON is not supported": src/http_server.cc of Triton's server.
+_NOT_IN_JSON = frozenset({"FP16", "BF16"})
+
+
+def announcement(triton: LocalTriton, metadata: ModelMetadata, scratch: Path) -> str:
+    """Return the text.
+
+    Args:
+        triton: the server.
+        metadata: what its model takes.
+        scratch: a directory for a request that is too long to be shown.
+    """
+    lines = [
+        f"'{metadata.name}' is served by the local Triton. Press Ctrl-C to stop.",
+        f"  HTTP:    {triton.url}",
+        f"  gRPC:    {triton.grpc_url}",
+        f"  metrics: {triton.metrics_url}",
+    ]
+    body = example_request(metadata)
+    if body is not None:
+        url = f"{triton.url}/v2/models/{metadata.name}/infer"
+        lines += ["Try it:", f"  curl -s {url} -d {_argument(body, scratch)}"]
+    return "\n".join([*lines, ""])
+
+
+def example_request(metadata: ModelMetadata) -> str | None:
+    """Return a request that a model takes, in the protocol's JSON; None where JSON can't hold it.
+
+    Each free dimension is one.
+    """
+    if any(spec.datatype in _NOT_IN_JSON for spec in metadata.inputs):
+        return None
+    return json.dumps({"inputs": [_example(spec) for spec in metadata.inputs]})
+
+
+def _example(spec: TensorSpec) -> dict[str, object]:
+    shape = [max(1, size) for size in spec.shape]
+    data = [_VALUES.get(spec.datatype, 1)] * prod(shape)
+    return {"name": spec.name, "datatype": spec.datatype, "shape": shape, "data": data}
+
+
+def _argument(body: str, scratch: Path) -> str:
+    if len(body) <= _FITS_A_COMMAND_LINE:
+        return shlex.quote(body)
+    path = scratch / "request.json"
+    path.write_text(body, encoding="utf-8")
+    return f"@{shlex.quote(str(path))}"
