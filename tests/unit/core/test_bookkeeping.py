@@ -31,6 +31,9 @@ def test_a_journal_comes_back_as_it_was_written():
         before=frozenset({"1/m", "2/"}),
         inline={"config.pbtxt": b"\x00\xff"},
         copied=frozenset({"1/m"}),
+        hiding=b"",
+        coming=frozenset({0, 7}),
+        was_ready=True,
         settled=b"x",
         garbage=frozenset({"1/m"}),
     )

@@ -120,6 +120,40 @@ def test_a_renewal_that_fails_is_tried_again():
     assert store.snapshot() == {}
 
 
+def test_a_renewal_whose_answer_was_lost_is_still_ours():
+    store, clock = MemoryStore(), FakeClock()
+    with holding(store, NAME, "update", clock=clock, seconds=60) as lease:
+        store.write(KEY, store.snapshot()[KEY])
+        clock.advance(3600)
+        lease.verify()
+        assert LeaseRecord.decode(store.snapshot()[KEY]).until == clock.now() + 60
+    assert store.snapshot() == {}
+
+
+def test_one_that_somebody_removed_is_lost():
+    store, clock = MemoryStore(), FakeClock()
+    with holding(store, NAME, "update", clock=clock, seconds=60) as lease:
+        store.delete([KEY])
+        clock.advance(3600)
+        with pytest.raises(DeploymentBusyError):
+            lease.verify()
+
+
+@pytest.mark.parametrize("moment", range(2))
+def test_one_whose_taking_fails_is_not_left_behind(moment):
+    store = MemoryStore(faults=FailAt(frozenset({moment})))
+    with pytest.raises(StoreUnavailableError), holding(store, NAME, "x", clock=FakeClock()):
+        pass
+    assert store.snapshot() == {}
+
+
+def test_one_that_can_not_be_given_back_spoils_no_success():
+    store = MemoryStore()
+    with holding(store, NAME, "update", clock=FakeClock()):
+        store.faults = FailAt(frozenset(range(100)))
+    assert set(store.snapshot()) == {KEY}
+
+
 def test_a_repository_that_fails_at_the_start_leaves_nothing_held():
     store = MemoryStore(faults=FailAt(frozenset({0})))
     with pytest.raises(StoreUnavailableError), holding(store, NAME, "x", clock=FakeClock()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from triton_deploy_core.errors import InvalidPackageError
+from triton_deploy_core.layout import versions
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import Origin, TreePackage
 from triton_deploy_core.planning import plan
@@ -57,12 +58,68 @@ def test_a_users_policy_of_the_latest_needs_the_highest_number(registry, number)
 
 @pytest.mark.parametrize(
     ("present", "registry", "number"),
-    [((), 3, 3), ((), None, 2), ((3,), 3, 2), ((2, 3), 3, 3), ((2, 3), 9, 3)],
+    [((), 3, 3), ((), None, 2), ((3,), 3, 2), ((2, 3), 3, 2), ((2, 3), 9, 2)],
 )
 def test_a_users_policy_of_certain_versions_is_kept_to(present, registry, number):
     config = b'backend: "x" version_policy { specific { versions: [2, 3] } }'
     chosen = plan(version_package(b"", registry, user_config=config), _with(*present), FORMAT)
     assert chosen.serves == {number}
+
+
+def test_a_version_that_serves_is_replaced_only_where_the_policy_names_no_other():
+    config = b'backend: "x" version_policy { specific { versions: [2, 3] } }'
+    package = version_package(b"", 3, user_config=config)
+    both = _with(2, 3, config=config)
+    assert (plan(package, both, FORMAT).serves, plan(package, both, FORMAT).hiding) == ({3}, None)
+    hidden = plan(package, _with(1, 2, 3, config=_pinned(1)), FORMAT)
+    assert (hidden.serves, hidden.hiding) == ({3}, None)
+    assert hidden.garbage == {"2/model.onnx"}
+
+
+@pytest.mark.parametrize(
+    "policy", ["specific { }", "specific { versions: [-1] }", "latest { num_versions: 0 }"]
+)
+def test_a_users_policy_that_serves_nothing_is_noticed(policy):
+    config = f'backend: "x" version_policy {{ {policy} }}'.encode()
+    assert not plan(version_package(b"", user_config=config), _with(1), FORMAT).serves
+
+
+def test_a_users_policy_may_name_version_0():
+    config = b'backend: "x" version_policy { specific { versions: [0] } }'
+    chosen = plan(version_package(b"", user_config=config), _with(1), FORMAT)
+    assert chosen.serves == {0}
+    assert set(chosen.files) == {"0/model.onnx"}
+
+
+def test_a_directory_with_leading_zeros_is_no_version():
+    chosen = plan(tree_package({"1/m": b"", "03/m": b"", "007": b""}), _with(), FORMAT)
+    assert chosen.serves == {1}
+    assert versions(["0/m", "03/m", "00/m", "10/m", "7tmp/m", "-1/m", ".1/m", "2"]) == {0, 7, 10}
+
+
+@pytest.mark.parametrize(
+    "path", ["../x", "a//b", "/etc/passwd", "", ".deploy/saved/1/m", ".deploy"]
+)
+def test_a_path_that_is_not_the_models_is_refused(path):
+    with pytest.raises(InvalidPackageError, match="The model has a file"):
+        plan(tree_package({"1/m": b"", path: b""}), _with(), FORMAT)
+    with pytest.raises(InvalidPackageError):
+        plan(version_package(b"", beside={path: b""}), _with(), FORMAT)
+
+
+def test_what_comes_into_existence_is_refused_by_triton_until_it_is_complete():
+    for package in (version_package(b""), tree_package({"1/m": b""})):
+        chosen = plan(package, _with(), FORMAT)
+        assert chosen.hiding is not None
+        assert b"name:" in chosen.hiding
+
+
+def test_what_is_in_the_way_of_the_new_files_is_removed():
+    now = _now(**{"1__m": b"", "labels": b"", "deep__er": b"", "config.pbtxt": _pinned(1)})
+    beside = {"labels/en.txt": b"", "deep": b""}
+    chosen = plan(version_package(b"", 2, beside=beside), now, FORMAT)
+    assert chosen.removed == {"labels", "deep/er"}
+    assert chosen.garbage == frozenset()
 
 
 def test_what_is_coming_is_hidden_only_where_it_would_be_seen():
@@ -71,7 +128,6 @@ def test_what_is_coming_is_hidden_only_where_it_would_be_seen():
     hiding = plan(package, _with(1), FORMAT).hiding
     assert hiding is not None
     assert FORMAT.version_policy(hiding) == Specific(frozenset({1}))
-    assert plan(package, _with(), FORMAT).hiding is None
 
 
 def test_a_lower_number_than_the_one_that_serves_is_invisible_under_latest():

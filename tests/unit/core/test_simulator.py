@@ -124,8 +124,20 @@ class TestWhatALoadDoes:
         with pytest.raises(LoadFailedError, match="no model file"):
             load(server, "none")
 
-    @pytest.mark.parametrize("config", [b"", b"max_batch_size: 1", b'name: "other"', b"{{{"])
-    def test_config_that_says_too_little_or_rubbish(
+    @pytest.mark.parametrize("config", [b"", b"max_batch_size: 1"])
+    def test_config_that_says_too_little_is_completed_where_that_is_on(
+        self, server: SimulatedTriton, store: MemoryStore, config: bytes
+    ) -> None:
+        """It was tried on Triton 2.51."""
+        store.seed({"iris/config.pbtxt": config})
+        load(server)
+        assert server.ready_versions("iris")
+        server.auto_complete = False
+        with pytest.raises(LoadFailedError, match="failed to poll"):
+            load(server)
+
+    @pytest.mark.parametrize("config", [b'name: "other"', b"{{{"])
+    def test_config_that_is_anothers_or_rubbish(
         self, server: SimulatedTriton, store: MemoryStore, config: bytes
     ) -> None:
         store.seed({"iris/config.pbtxt": config})

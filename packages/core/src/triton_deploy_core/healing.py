@@ -52,7 +52,7 @@ def heal_with_old_version(
     return server.is_ready()
 
 
-_UNLOAD_SECONDS = 30.0
+_UNLOAD_SECONDS = 10.0
 _TINY_MODEL = b"""\
 class TritonPythonModel:
     def execute(self, requests):
@@ -83,8 +83,8 @@ def heal_with_tiny_model(
     )
     try:
         server.load(str(name), timeout=deadline.remaining(), override=override)
-        server.unload(str(name), timeout=deadline.remaining())
-        # The index does not show a name without a directory: readiness tells when it is gone.
-        return Deadline.after(_UNLOAD_SECONDS, deadline.clock).wait_for(server.is_ready)
     except LoadFailedError:
         return False
+    server.unload(str(name), timeout=deadline.remaining())
+    # The index does not show a name without a directory: readiness tells when it is gone.
+    return Deadline.after(_UNLOAD_SECONDS, deadline.clock).wait_for(server.is_ready)

@@ -104,8 +104,9 @@ class Operation:
                 self._files.forget()
 
     def _settle(self, journal: Journal) -> None:
-        if journal.garbage:
-            serving.wait_until_quiet(self._server, self._name, self._around.deadline())
+        # Old versions are let go before their files are, and before anybody is told of success:
+        # the server is not ready until then.
+        serving.wait_until_quiet(self._server, self._name, self._around.deadline())
         self._files.settle(journal)
         if journal.settled is not None:
             self._server.load(str(self._name), timeout=self._around.timeout)
@@ -145,7 +146,9 @@ class Operation:
     def _take_back(self, journal: Journal) -> str:
         """Put files and server back as they were before; return what to say of the outcome."""
         outcome = self._put_back(journal) if journal.before else self._remove(journal)
-        if not journal.was_ready or self._server.is_ready() or self._heal(journal):
+        # Also where it was not ready before: that may have been for a moment only.
+        is_ready = self._server.is_ready() or self._heal(journal)
+        if is_ready or not journal.was_ready:
             return outcome
         return (
             f"{outcome} But {self._server.url} reports itself not ready since then "

@@ -189,8 +189,8 @@ def _choose_version(
     policy = _policy(package.config, configs) if package.config_is_verbatim else AllVersions()
     if isinstance(policy, Specific):
         allowed = frozenset(number for number in policy.versions if number >= 0)
-        choices = next(filter(None, (allowed - taken, allowed - serving, allowed)), {wanted})
-        return wanted if wanted in choices else min(choices)
+        for choices in filter(None, (allowed - taken, allowed - serving, allowed)):
+            return wanted if wanted in choices else min(choices)
     if isinstance(policy, Latest):
         # The highest number is the one that is served for sure.
         wanted = max({wanted, *(version + 1 for version in taken)})

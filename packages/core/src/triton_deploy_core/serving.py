@@ -19,6 +19,7 @@ def require_control(server: InferenceServer, deadline: Deadline) -> None:
         ServerError: it does not answer, or not like Triton.
         ControlModeError: it is not in EXPLICIT mode.
     """
+    server.is_live()  # a server that hangs shows within a request's time, not only within a load's
     try:
         server.unload(_NOBODY, timeout=deadline.remaining())
     except LoadFailedError as error:
