@@ -157,7 +157,7 @@ def test_what_triton_takes_raises_no_alarm(tmp_path: Path, layout: str) -> None:
         ({"config.pbtxt": _backend("onnxruntime")}, ".", "no version directory"),
         ({"config.pbtxt": ENSEMBLE}, ".", "no version directory"),
         ({"config.pbtxt": _backend("onnxruntime"), "2tmp/model.onnx": ""}, "2tmp/", "version 2"),
-        ({"config.pbtxt": _backend("onnxruntime"), "007/model.onnx": ""}, "007/", "version 7"),
+        ({"config.pbtxt": _backend("onnxruntime"), "007/model.onnx": ""}, "007/", "leading zeros"),
         ({"config.pbtxt": _backend("onnxruntime"), "0/model.onnx": ""}, "0/", "version 0"),
         ({"config.pbtxt": _backend("onnxruntime"), "1/net.onnx": ""}, "1/model.onnx", "missing"),
         ({"config.pbtxt": _backend("onnxruntime"), "1/": ""}, "1/model.onnx", "missing"),

@@ -10,6 +10,7 @@ from mlflow_triton.log_progress import LogProgress
 from mlflow_triton.settings import Settings
 from triton_deploy_core.ports.server import InferenceServer
 from triton_deploy_core.ports.source import ModelSource
+from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.service import DeploymentService
 from triton_deploy_transport import connect
 
@@ -19,17 +20,22 @@ def server(settings: Settings) -> InferenceServer:
     return connect(settings.triton_url, request_timeout=settings.request_timeout)
 
 
+def store(settings: Settings) -> BlobStore:
+    """Return the model repository that the settings name."""
+    from triton_deploy_storage import open_store  # noqa: PLC0415 (predict needs none)
+
+    return open_store(settings.triton_model_repo)
+
+
 @contextmanager
 def deployment_service(settings: Settings) -> Iterator[DeploymentService]:
     """The service for the repository and the server that the settings name."""
-    # Each of these is imported by the operations that need it: predict needs neither.
-    from triton_deploy_storage import open_store  # noqa: PLC0415
-    from triton_deploy_transport.pbtxt import PbtxtFormat  # noqa: PLC0415
+    from triton_deploy_transport.pbtxt import PbtxtFormat  # noqa: PLC0415 (predict needs none)
 
-    store = open_store(settings.triton_model_repo)
+    repository = store(settings)
     with closing(server(settings)) as connection:
         yield DeploymentService(
-            store,
+            repository,
             connection,
             PbtxtFormat(),
             progress=LogProgress(logging.getLogger(__package__)),

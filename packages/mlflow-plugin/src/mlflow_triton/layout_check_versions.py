@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from typing import TYPE_CHECKING
 
 from triton_deploy_core.layout import version_number
@@ -18,21 +19,25 @@ def version_directories(tree: ModelTree) -> tuple[int, ...]:
 
 def version_name_problems(tree: ModelTree) -> list[Problem]:
     """Return a problem for each directory that Triton half takes for a version."""
-    problems = []
-    for name in _top_level(tree):
-        number = version_number(name)
-        if number is None or _is_version(name):
-            continue
-        problems.append(
-            Problem(
-                f"{name}/",
-                f"Triton takes this directory for version {number} and then can't find it",
-                f"rename it to {number}, or so that it does not start with a digit"
-                if number
-                else "rename it: versions are 1, 2, 3, …",
-            )
+    return [
+        _name_problem(name)
+        for name in _top_level(tree)
+        if name[:1] in string.digits and not _is_version(name)
+    ]
+
+
+def _name_problem(name: str) -> Problem:
+    number = version_number(name)
+    if number:
+        return Problem(
+            f"{name}/",
+            f"Triton takes this directory for version {number} and then can't find it",
+            f"rename it to {number}, or so that it does not start with a digit",
         )
-    return problems
+    what = "Triton ignores this directory: a version has no leading zeros"
+    if number == 0:
+        what = "version 0 is none that MLflow or a client can ask for"
+    return Problem(f"{name}/", what, "rename it: versions are 1, 2, 3, …")
 
 
 def missing_version_problem(*, is_ensemble: bool) -> Problem:

@@ -21,7 +21,6 @@ from triton_deploy_core.errors import (
     RepositoryNotFoundError,
     ServerError,
 )
-from triton_deploy_storage import open_store
 from triton_local_server import LocalTriton, LocalTritonError
 from triton_local_server import errors as local
 
@@ -70,7 +69,7 @@ def _repository(settings: Settings, scratch: Path) -> str:
         directory = scratch / "models"
         directory.mkdir()
         return str(directory)
-    open_store(str(location))  # refuses what can't be deployed to, before a server is started
+    bootstrap.store(settings)  # refuses what can't be deployed to, before a server is started
     return str(location).removeprefix("file://")
 
 

@@ -26,5 +26,7 @@ def predict(
     parsed = DeploymentName(name or "")
     metadata = server.metadata(str(parsed))
     answered = server.infer(str(parsed), to_inputs(inputs, metadata), timeout=timeout)
-    # Triton answers in the order in which the backend was done.
-    return to_frame({spec.name: answered[spec.name] for spec in metadata.outputs})
+    # Triton answers in the order in which the backend was done, and a model may leave some out.
+    place = {spec.name: number for number, spec in enumerate(metadata.outputs)}
+    names = sorted(answered, key=lambda name: place.get(name, len(place)))
+    return to_frame({name: answered[name] for name in names})
