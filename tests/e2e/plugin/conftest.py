@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from mlflow.deployments import BaseDeploymentClient, get_deploy_client
+from mlflow.deployments.cli import commands
+
 from triton_local_server import LocalTriton
 
 ROOT = Path(__file__).parents[3]
@@ -54,6 +59,12 @@ class Site:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
 
+    def point(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Set this process's environment to this site."""
+        for name, value in self.environment().items():
+            if name.startswith(("MLFLOW_", "TRITON_")):
+                monkeypatch.setenv(name, value)
+
     def run(self, *command: str, cwd: Path | None = None, **variables: str) -> Finished:
         """Run a command as a user would, and return what it said."""
         done = subprocess.run(
@@ -70,6 +81,19 @@ class Site:
     def mlflow(self, command: str, *more: str, **variables: str) -> Finished:
         """Run ``mlflow deployments COMMAND -t triton …``."""
         return self.run("mlflow", "deployments", command, "-t", "triton", *more, **variables)
+
+    def click(self, command: str, *more: str, target: str = "triton") -> Finished:
+        """Run the same in this process, which saves the seconds that MLflow takes to start."""
+        done = CliRunner().invoke(commands, [command, "-t", target, *more])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Finished(done.exit_code, done.stdout, done.stderr)
+
+    def config(self, name: str) -> dict[str, Any]:
+        """Return the configuration that is in force, as the server tells it."""
+        url = f"{self.triton.url}/v2/models/{name}/config"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return json.load(answer)
 
     def is_ready(self) -> bool:
         try:
@@ -97,9 +121,13 @@ class Finished:
     def complaint(self) -> str:
         """The one line of an error; what libraries log around it does not count."""
         lines = [line for line in self.err.splitlines() if line.startswith("Error:")]
+        assert self.status == 1, (self.out, self.err)
         assert len(lines) == 1, self.err
+        assert self.err.splitlines()[-1] == lines[0], self.err
         assert "Traceback" not in self.err
-        return lines[0]
+        assert self.out == ""
+        assert lines[0].endswith("."), lines[0]
+        return lines[0].removeprefix("Error: ")
 
 
 @pytest.fixture(scope="session")
@@ -130,10 +158,9 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory, store: Store) -> Itera
 @pytest.fixture
 def site(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """The shared server, with the environment set to it and no deployment left behind."""
-    for name, value in shared_site.environment().items():
-        if name.startswith(("MLFLOW_", "TRITON_")):
-            monkeypatch.setenv(name, value)
+    shared_site.point(monkeypatch)
     yield shared_site
+    shared_site.point(monkeypatch)  # whatever the test has set meanwhile
     client = get_deploy_client("triton")
     for deployment in client.list_deployments():
         client.delete_deployment(deployment["name"])
@@ -141,20 +168,27 @@ def site(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 @pytest.fixture
-def own_site(
-    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Site]:
+def own_site(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A server for a test that leaves it in a bad state."""
     repository = tmp_path / "models"
     repository.mkdir()
     with LocalTriton(repository, exit_timeout=0) as triton:
         site = Site(triton, repository, store)
-        for name, value in site.environment().items():
-            if name.startswith(("MLFLOW_", "TRITON_")):
-                monkeypatch.setenv(name, value)
+        site.point(monkeypatch)
         yield site
+
+
+@pytest.fixture
+def model_copy(store: Store, tmp_path: Path) -> Path:
+    """The directory of a logged ONNX model (`twice`), to be changed."""
+    return Path(shutil.copytree(store.logged["copy_of_twice"], tmp_path / "copy"))
 
 
 @pytest.fixture
 def client(site: Site) -> BaseDeploymentClient:
     return get_deploy_client("triton")
+
+
+@pytest.fixture
+def examples() -> Path:
+    return EXAMPLES

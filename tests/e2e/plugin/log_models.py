@@ -16,8 +16,9 @@ import mlflow
 import numpy as np
 import onnx
 from mlflow import MlflowClient
-from mlflow_triton import flavor as triton_flavor
 from onnx import TensorProto, helper, numpy_helper
+
+from mlflow_triton import flavor as triton_flavor
 
 USERS_CONFIG = """\
 # written by hand
@@ -142,7 +143,8 @@ def main(examples: Path) -> None:
     log_tree(examples / NAME, "tree")
     with tempfile.TemporaryDirectory() as scratch:
         log_tree(ensemble(Path(scratch)), "chain")
-    print(json.dumps({**logged, "users_config": USERS_CONFIG}))
+    copy = mlflow.artifacts.download_artifacts(logged["twice"]["runs"], dst_path="copies")
+    print(json.dumps({**logged, "users_config": USERS_CONFIG, "copy_of_twice": copy}))
 
 
 if __name__ == "__main__":

@@ -51,9 +51,7 @@ mlflow.onnx.log_model(model, "triton", registered_model_name="logged_{NAME}")
 
 
 def _life(site, shell, tmp_path, flavor, uri):
-    created = shell(
-        f"mlflow deployments create -t triton --flavor {flavor} --name {NAME} -m {uri}"
-    )
+    created = shell(f"mlflow deployments create -t triton --flavor {flavor} --name {NAME} -m {uri}")
     assert f"{flavor} deployment {NAME} is created" in created
 
     output = tmp_path / "output.json"

@@ -47,13 +47,14 @@ def serve_locally(name: str, model_uri: str, flavor: str | None, settings: Setti
         # A repository that the user named may hold the deployment from the last time.
         deploy = update if service.has(name) else create
         deploy(service, name, model_uri, flavor, settings.package_options)
-        sys.stdout.write(announcement(triton, server.metadata(name), scratch))
-        sys.stdout.flush()
-        _serve(triton)
+        _serve(triton, announcement(triton, server.metadata(name), scratch))
 
 
-def _serve(triton: LocalTriton) -> None:
+def _serve(triton: LocalTriton, text: str) -> None:
     try:
+        # In here already: whoever reads that it serves may stop it at once.
+        sys.stdout.write(text)
+        sys.stdout.flush()
         while triton.is_running:
             time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:

@@ -21,10 +21,16 @@ _PIECE = 1 << 20
 
 
 class DeadlineSocket:
-    """As much of a socket as `http.client` uses. `deadline` is set anew for each request."""
+    """As much of a socket as `http.client` uses. `deadline` is set anew for each request.
+
+    Like a socket's own, its `close` waits for the files that were made of it: `http.client` closes
+    a connection that is not kept before it reads the answer's body.
+    """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
+        self._readers = 0
+        self._closed = False
         self.deadline = deadline
 
     @classmethod
@@ -61,7 +67,14 @@ class DeadlineSocket:
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """Return a buffered reader; closing it does not close the socket."""
+        self._readers += 1
         return io.BufferedReader(_Reader(self))
+
+    def reader_closed(self) -> None:
+        """Take note that a file made by `makefile` is closed."""
+        self._readers -= 1
+        if self._closed:
+            self.close()
 
     def is_quiet(self) -> bool:
         """Tell whether the other side has neither closed nor said anything unasked."""
@@ -76,8 +89,10 @@ class DeadlineSocket:
         return False
 
     def close(self) -> None:
-        """Close the connection."""
-        self._sock.close()
+        """Close the connection, as soon as nobody reads from it any more."""
+        self._closed = True
+        if self._readers <= 0:
+            self._sock.close()
 
 
 class _Reader(io.RawIOBase):
@@ -89,6 +104,11 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Buffer, /) -> int:
         return self._sock.receive_into(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._sock.reader_closed()
 
 
 def _left(deadline: Deadline) -> float:

@@ -14,7 +14,7 @@ from triton_deploy_core.errors import (
     NotTritonError,
     RequestRefusedError,
 )
-from triton_deploy_transport._one_line import one_line
+from triton_deploy_transport._one_line import without_traceback
 
 if TYPE_CHECKING:
     from triton_deploy_transport._http_client import Reply
@@ -39,7 +39,7 @@ class Refusal:
     @property
     def shown(self) -> str:
         """The reason on one line, without the Python traceback that it may end with."""
-        return one_line(self.reason.split("\n\nAt:\n", 1)[0]).rstrip("; ")
+        return without_traceback(self.reason)
 
 
 def accepted(reply: Reply, url: str) -> bool:
@@ -96,7 +96,13 @@ def refuse_load(answer: Refusal, *, name: str, url: str, verb: str) -> NoReturn:
             "start it with --model-control-mode=explicit"
         )
         raise ControlModeError(message)
-    if answer.status in {*_DENIED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+    if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+        message = (
+            f"{url} knows no request to {verb} models ({answer.shown}): give the URL of Triton's "
+            "HTTP port (8000 unless set otherwise), not that of metrics or of another server"
+        )
+        raise RequestRefusedError(message, reason=answer.reason)
+    if answer.status in _DENIED:
         raise_refused(answer, doing=f"to {verb} model {name!r}", url=url)
     hint = ""
     if _NOT_POLLED in answer.reason:

@@ -143,13 +143,13 @@ class HttpClient:
         keep = False
         try:
             self._send(connection, request)
-            response = connection.getresponse()
-            reply = Reply(
-                status=response.status,
-                headers={name.lower(): value for name, value in response.getheaders()},
-                body=self._body(response),
-            )
-            keep = not response.will_close and len(self._idle) < _MAX_IDLE
+            with connection.getresponse() as response:
+                reply = Reply(
+                    status=response.status,
+                    headers={name.lower(): value for name, value in response.getheaders()},
+                    body=self._body(response),
+                )
+                keep = not response.will_close and len(self._idle) < _MAX_IDLE
             return reply
         finally:
             if keep:

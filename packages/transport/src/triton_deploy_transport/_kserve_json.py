@@ -16,6 +16,7 @@ from triton_deploy_core.ports.server import (
     TensorSpec,
     VersionStatistics,
 )
+from triton_deploy_transport._one_line import without_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +33,7 @@ def index_entries(answer: Any) -> tuple[IndexEntry, ...]:
             name=row["name"],
             version=int(row["version"]) if row.get("version") else None,
             state=ModelState(row.get("state") or "UNKNOWN"),
-            reason=row.get("reason", ""),
+            reason=without_traceback(row.get("reason", "")),
         )
         for row in answer
     )

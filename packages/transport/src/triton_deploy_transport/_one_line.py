@@ -8,3 +8,8 @@ def one_line(text: str, *, limit: int = 1000) -> str:
     joined = " ".join(text.split())
     shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in joined)
     return shown if len(shown) <= limit else shown[:limit] + "…"
+
+
+def without_traceback(reason: str) -> str:
+    """Return what Triton says of a failure on one line, without its python backend's traceback."""
+    return one_line(reason.split("\n\nAt:\n", 1)[0]).rstrip("; ")

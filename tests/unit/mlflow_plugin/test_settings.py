@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlflow_triton.flavors.packaging import PackageOptions
+from mlflow_triton.settings import DEFAULT_URL, SETTINGS, Setting, Use, read_settings
+from triton_deploy_core.errors import InvalidSettingError
+from triton_deploy_transport import connect
+
+ENVIRONMENT = {"TRITON_URL": "from-environment:1", "TRITON_TIMEOUT": "11"}
+
+
+def refusal(use: Use = Use.DEPLOY, **how: object) -> str:
+    with pytest.raises(InvalidSettingError) as caught:
+        read_settings(use, **{"environment": {}, **how})
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
+
+
+def test_the_defaults():
+    settings = read_settings(Use.DEPLOY, environment={})
+    assert settings.triton_url == DEFAULT_URL == "localhost:8000"
+    assert settings.timeout == 900
+    assert settings.request_timeout == 60
+    assert settings.package_options == PackageOptions()
+
+
+def test_minus_c_goes_before_the_uri_and_that_before_the_environment():
+    uri = "triton://from-uri:2?timeout=22"
+    config = {"triton_url": "from-config:3", "timeout": "33"}
+
+    def read(**how: object) -> tuple[str, float]:
+        settings = read_settings(Use.DEPLOY, environment=ENVIRONMENT, **how)
+        return settings.triton_url, settings.timeout
+
+    assert read() == ("from-environment:1", 11)
+    assert read(target_uri=uri) == ("from-uri:2", 22)
+    assert read(target_uri=uri, config=config) == ("from-config:3", 33)
+    assert read(config={"timeout": 5}) == ("from-environment:1", 5)
+
+
+@pytest.mark.parametrize(
+    ("target_uri", "url"),
+    [
+        ("triton", DEFAULT_URL),
+        ("triton:", DEFAULT_URL),
+        ("triton://", DEFAULT_URL),
+        ("triton:host:1", "host:1"),
+        ("triton://host:1", "host:1"),
+        ("triton://host:1/", "host:1"),
+        ("triton:http://host:1", "http://host:1"),
+        ("triton:https://host:1/triton", "https://host:1/triton"),
+        ("triton:http://[::1]:8000", "http://[::1]:8000"),
+        ("triton://host:1?timeout=5", "host:1"),
+        ("triton:http://host:1?timeout=5", "http://host:1"),
+    ],
+)
+def test_target_uris(target_uri, url):
+    assert read_settings(Use.DEPLOY, target_uri=target_uri, environment={}).triton_url == url
+
+
+@pytest.mark.parametrize(
+    "target_uri", ["triton?timeout=5", "triton:?timeout=5", "triton://?timeout=5"]
+)
+def test_a_target_uri_of_settings_alone(target_uri):
+    settings = read_settings(Use.DEPLOY, target_uri=target_uri, environment=ENVIRONMENT)
+    assert (settings.triton_url, settings.timeout) == ("from-environment:1", 5)
+
+
+def test_a_target_uri_may_name_the_repository_with_blanks_quoted():
+    settings = read_settings(
+        Use.REQUEST, target_uri="triton://h:1?triton_model_repo=/my%20models", environment={}
+    )
+    assert settings.triton_model_repo == "/my models"
+
+
+def test_a_grpc_address_is_kept_for_the_transport_to_judge():
+    settings = read_settings(Use.REQUEST, target_uri="triton:grpc://host:8001", environment={})
+    assert settings.triton_url == "grpc://host:8001"
+    with pytest.raises(InvalidSettingError, match="speaks HTTP only"):
+        connect(settings.triton_url)
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t"])
+def test_an_empty_variable_is_an_unset_one(value):
+    empty = {setting.variable: value for setting in SETTINGS if setting.variable}
+    settings = read_settings(Use.DEPLOY, environment=empty)
+    assert dict(settings.values) == {}
+    assert settings.triton_url == DEFAULT_URL
+
+
+def test_none_in_config_is_a_setting_left_out():
+    config = {"triton_url": None, "max_batch_size": None}
+    assert read_settings(Use.DEPLOY, config=config, environment=ENVIRONMENT).triton_url == (
+        "from-environment:1"
+    )
+
+
+def test_values_of_the_right_python_type():
+    config = {
+        "triton_model_repo": Path("/models"),
+        "timeout": 2.5,
+        "max_batch_size": np.int64(8),
+        "instance_count": 2,
+        "dynamic_batching": False,
+    }
+    settings = read_settings(Use.DEPLOY, config=config, environment={})
+    assert settings.triton_model_repo == "/models"
+    assert settings.timeout == 2.5
+    assert settings.package_options == PackageOptions(8, 2, dynamic_batching=False)
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("No", False), ("1", True)])
+def test_switches(text, value):
+    settings = read_settings(Use.DEPLOY, config={"dynamic_batching": text}, environment={})
+    assert settings.package_options.dynamic_batching is value
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [
+        ("timeout", "soon", "a number of seconds"),
+        ("timeout", 0, "a number of seconds above zero"),
+        ("timeout", "-1", "a number of seconds above zero"),
+        ("timeout", "nan", "a number of seconds above zero"),
+        ("request_timeout", "inf", "a number of seconds above zero"),
+        ("max_batch_size", "-1", "0 or more"),
+        ("max_batch_size", "1.5", "a whole number"),
+        ("instance_count", "0", "1 or more"),
+        ("dynamic_batching", "maybe", "true or false"),
+        ("triton_url", "", "empty"),
+    ],
+)
+def test_a_value_that_a_setting_can_not_have(key, value, what):
+    message = refusal(config={key: value})
+    assert message.startswith(f"-C {key}={str(value)!r}")
+    assert what in message
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http"])
+def test_a_port_that_is_none(port):
+    assert "port" in refusal(Use.RUN_LOCAL, config={"http_port": port})
+
+
+def test_the_message_says_where_the_value_stands():
+    assert "TRITON_TIMEOUT='soon'" in refusal(environment={"TRITON_TIMEOUT": "soon"})
+    message = refusal(target_uri="triton://h:1?timeout=soon")
+    assert message.startswith("timeout='soon' in the target URI")
+
+
+@pytest.mark.parametrize(
+    ("use", "key"),
+    [
+        (Use.DEPLOY, "max_batchsize"),
+        (Use.DEPLOY, "http_port"),
+        (Use.DELETE, "max_batch_size"),
+        (Use.RUN_LOCAL, "triton_url"),
+    ],
+)
+def test_an_unknown_key_names_the_known_ones(use, key):
+    message = refusal(use, config={key: "1"})
+    assert repr(key) in message
+    known = [setting.key for setting in SETTINGS if setting.uses & use]
+    assert ", ".join(known) in message
+
+
+def test_an_unknown_key_in_the_target_uri():
+    message = refusal(Use.REQUEST, target_uri="triton://user:secret@h:1?color=red")
+    assert "'color'" in message
+    assert "the target URI" in message
+    assert "secret" not in message
+
+
+def test_the_target_uri_may_hold_what_another_operation_reads():
+    settings = read_settings(
+        Use.REQUEST, target_uri="triton://h:1?max_batch_size=4&timeout=9", environment={}
+    )
+    assert dict(settings.values) == {"triton_url": "h:1"}
+
+
+def test_no_repository_says_how_to_name_it():
+    settings = read_settings(Use.DEPLOY, environment={})
+    with pytest.raises(InvalidSettingError, match="Set TRITON_MODEL_REPO"):
+        _ = settings.triton_model_repo
+
+
+def test_run_local_stays_off_the_repository_of_the_real_server():
+    environment = {"TRITON_MODEL_REPO": "/production"}
+    settings = read_settings(Use.RUN_LOCAL, environment=environment)
+    assert "triton_model_repo" not in settings.values
+    chosen = read_settings(
+        Use.RUN_LOCAL, config={"triton_model_repo": "/mine"}, environment=environment
+    )
+    assert chosen.triton_model_repo == "/mine"
+
+
+def test_each_operation_has_each_setting_once():
+    for use in Use:
+        keys = [setting.key for setting in SETTINGS if setting.uses & use]
+        assert len(keys) == len(set(keys))
+
+
+def test_what_predict_needs_has_a_variable():
+    assert all(setting.variable for setting in SETTINGS if setting.uses & Use.REQUEST)
+    assert all(isinstance(setting, Setting) for setting in SETTINGS)
