@@ -234,6 +234,22 @@ def test_a_load_that_outlives_its_deadline_and_ends_well_is_taken_back_by_the_ne
     assert world.serves("iris") == {1: NEW}
 
 
+@pytest.mark.parametrize("old", [None, version_package(OLD)], ids=["create", "update"])
+def test_an_interrupted_load_is_not_waited_for_and_taken_back_by_the_next_operation(old):
+    world = _world(old)
+    before = _models(world)
+    world.server.after_call = FailNth(KeyboardInterrupt(), method="load")
+    told = len(world.server.calls)
+    with pytest.raises(KeyboardInterrupt):
+        _act(world, old, version_package(NEW, 2))
+    asked = [call.method for call in world.server.calls[told:] if call.name == "iris"]
+    assert asked[-1] == "load"
+    assert _models(world) == before
+    world.service.delete("iris")
+    assert not any(key.startswith((".", "iris")) for key in world.store.snapshot())
+    assert world.serves("iris") == {}
+
+
 def test_a_deployment_that_does_not_load_any_more_can_be_replaced_and_deleted():
     for act in ("replace", "delete", "fail"):
         world = _world(version_package(OLD, 1, user_config=USERS))

@@ -14,12 +14,14 @@ from triton_deploy_core.errors import (
     LoadFailedError,
     LoadTimeoutError,
     NotOursError,
+    RequestRefusedError,
     ServerUnreachableError,
     StoreUnavailableError,
 )
 from triton_deploy_core.lease import holding
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.server import ModelState
+from triton_deploy_core.testing.simulated_calls import FailNth
 from triton_deploy_core.testing.simulator import ControlMode
 from triton_deploy_core.testing.store_faults import FailAt
 from triton_deploy_core.testing.world import SimulatedWorld, tree_package, version_package
@@ -159,6 +161,15 @@ class TestServer:
             with pytest.raises(ControlModeError):
                 act()
         assert world.store.snapshot() == FOREIGN
+
+    def test_that_refuses_loads_for_another_reason_is_quoted_without_our_probe(self, world):
+        world.server.before_call = FailNth(
+            RequestRefusedError("is-this-server…: 403 Forbidden", reason="403 Forbidden"),
+            method="unload",
+        )
+        with pytest.raises(RequestRefusedError, match=r"403 Forbidden\. Check") as caught:
+            world.service.delete("iris")
+        assert "is-this-server" not in str(caught.value)
 
 
 def _operations(world):

@@ -124,7 +124,9 @@ class Operation:
         try:
             # Also makes sure that the name is still ours, before the server is told anything.
             self._files.note(journal)
-            if isinstance(error, LoadTimeoutError):
+            # Somebody who interrupts a load does not want to wait for its end either.
+            interrupted = loading and not isinstance(error, Exception)
+            if interrupted or isinstance(error, LoadTimeoutError):
                 # That load can't be taken back now, the server would make us wait. It may end
                 # well, so the journal stays: the next operation unloads what nobody asked for.
                 self._files.undo(journal)

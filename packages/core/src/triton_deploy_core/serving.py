@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from triton_deploy_core.clock import Deadline
-from triton_deploy_core.errors import ControlModeError, LoadFailedError, ServerTimeoutError
+from triton_deploy_core.errors import (
+    ControlModeError,
+    LoadFailedError,
+    RequestRefusedError,
+    ServerTimeoutError,
+)
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.server import InferenceServer, ModelState
 
@@ -26,6 +31,12 @@ def require_control(server: InferenceServer, deadline: Deadline) -> None:
         raise ControlModeError(
             f"{server.url} does not take load requests: {error.reason}. "
             "Start Triton with --model-control-mode=explicit."
+        ) from error
+    except RequestRefusedError as error:
+        raise RequestRefusedError(
+            f"{server.url} answers, but refuses requests to load or unload a model: "
+            f"{error.reason}. Check the address, and what a proxy in between lets through.",
+            reason=error.reason,
         ) from error
 
 
