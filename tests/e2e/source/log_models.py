@@ -66,7 +66,7 @@ def main(tracking_uri: str, artifact_location: str | None) -> None:
     client.delete_run(deleted["run_id"])
     client.set_registered_model_alias("iris", "champion", "1")
     client.transition_model_version_stage("iris", "2", "Production")
-    print(json.dumps({"first": first, "second": second, "deleted": deleted}))  # noqa: T201
+    print(json.dumps({"first": first, "second": second, "deleted": deleted}))
 
 
 if __name__ == "__main__":

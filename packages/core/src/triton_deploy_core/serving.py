@@ -35,7 +35,8 @@ def require_control(server: InferenceServer, deadline: Deadline) -> None:
     except RequestRefusedError as error:
         raise RequestRefusedError(
             f"{server.url} answers, but refuses requests to load or unload a model: "
-            f"{error.reason}. Check the address, and what a proxy in between lets through.",
+            f"{error.reason}. Check that the address is Triton's own (its HTTP port, not the one "
+            "for metrics), and what a proxy in between lets through.",
             reason=error.reason,
         ) from error
 
