@@ -67,10 +67,16 @@ def compat(session: nox.Session) -> None:
 
 @nox.session
 def mlflow2(session: nox.Session) -> None:
-    """The plugin's end-to-end tests under MLflow 2.22."""
+    """The plugin's own tests, the end-to-end ones too, under MLflow 2.22."""
     groups = nox.project.dependency_groups(PROJECT, "test")
     install(session, "mlflow", *groups, constraints="constraints-mlflow2.txt")
-    session.run("pytest", "tests/e2e/plugin", "tests/e2e/source", *session.posargs)
+    session.run(
+        "pytest",
+        "--numprocesses=4",
+        "--dist=loadfile",
+        *("tests/unit/mlflow_plugin", "tests/e2e/plugin", "tests/e2e/source", "tests/e2e/publish"),
+        *session.posargs,
+    )
 
 
 @nox.session
