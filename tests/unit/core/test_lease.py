@@ -10,6 +10,7 @@ from triton_deploy_core.clock import SystemClock
 from triton_deploy_core.errors import DeploymentBusyError, StoreUnavailableError
 from triton_deploy_core.lease import LeaseRecord, holding
 from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.process_identity import process_identity
 from triton_deploy_core.testing.clock import FakeClock
 from triton_deploy_core.testing.memory_store import MemoryStore
 from triton_deploy_core.testing.store_faults import FailAt
@@ -184,3 +185,13 @@ def test_of_many_at_once_exactly_one_gets_it():
         thread.join()
     assert sorted(outcomes) == ["busy"] * 19 + ["held"]
     assert store.snapshot() == {}
+
+
+def test_one_whose_holder_died_on_this_machine_is_taken_over_at_once():
+    store, clock = MemoryStore(), FakeClock()
+    place, _, started = process_identity().rpartition("/")
+    dead = f"{place}/{int(started) - 1}"
+    held = LeaseRecord("somebody", "update", "token", clock.now(), clock.now() + 60, dead)
+    store.seed({KEY: held.encode()})
+    with holding(store, NAME, "update", clock=clock):
+        assert LeaseRecord.decode(store.snapshot()[KEY]).process == process_identity()

@@ -81,3 +81,8 @@ def test_the_message_says_what_to_do(text: str, remedy: str) -> None:
 def test_names_are_ordered_like_their_texts() -> None:
     texts = ["b", "B", "a.1", "a", "a1"]
     assert [str(name) for name in sorted(map(DeploymentName, texts))] == sorted(texts)
+
+
+def test_no_text_at_all_is_an_empty_name() -> None:
+    with pytest.raises(InvalidNameError, match="cannot be empty"):
+        DeploymentName(None)  # type: ignore[arg-type]

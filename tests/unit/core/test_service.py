@@ -327,6 +327,14 @@ class TestDelete:
             world.service.delete("other")
         assert world.store.snapshot() == FOREIGN
 
+    def test_says_so_when_the_server_has_that_name_from_elsewhere(self, world):
+        elsewhere = SimulatedWorld({"iris/1/model.onnx": b"x"})
+        elsewhere.server.load("iris", timeout=1)
+        world.server = elsewhere.server
+        with pytest.raises(NotOursError, match=r"not in memory:.*models/iris/unload"):
+            world.new_service().delete("iris")
+        assert elsewhere.serves("iris") == {1: b"x"}
+
 
 class TestListAndGet:
     def test_show_only_what_was_deployed(self, world):

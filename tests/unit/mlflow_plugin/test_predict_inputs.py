@@ -234,3 +234,12 @@ def test_a_dimension_is_added_only_where_it_is_all_that_is_missing() -> None:
         to_inputs([1, 2, 3], ONE)
     with pytest.raises(InvalidInputError):
         to_inputs(1, ONE)
+
+
+def test_unknown_names_are_not_all_listed_and_the_right_shape_is_shown() -> None:
+    metadata = ModelMetadata("iris", (1,), "onnx", (TensorSpec("X", "FP32", (-1, 4)),), ())
+    with pytest.raises(InvalidInputError) as caught:
+        to_inputs(pd.DataFrame(np.zeros((1, 50))), metadata)
+    message = str(caught.value)
+    assert "input '2' is unknown; so are 47 more;" in message
+    assert message.endswith('as {"inputs": {"X": [[…]]}}.')

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlflow_triton.exceptions import TritonDeploymentError
 from mlflow_triton.predict_outputs import to_frame
 
 OUTPUTS = {
@@ -115,3 +116,9 @@ def test_pandas_is_not_imported_before_it_is_needed() -> None:
         "sys.exit('pandas' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_a_path_that_can_not_be_written_is_one_line(tmp_path) -> None:
+    with pytest.raises(TritonDeploymentError, match=r"written to .*: No such") as caught:
+        to_frame(OUTPUTS).to_json(tmp_path / "nowhere" / "out.json")
+    assert "\n" not in str(caught.value)

@@ -48,5 +48,5 @@ class Deployment:
         newest = max(rows, key=lambda row: row.version or 0)
         reason = newest.reason
         if newest.state is ModelState.UNKNOWN and not reason:
-            reason = "not loaded since the server started"
+            reason = "not loaded since the server started: update it, which loads it again"
         return cls(record, (), newest.state, newest.version, reason)

@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from triton_deploy_core.bookkeeping import lease_key
@@ -23,6 +23,7 @@ from triton_deploy_core.errors import (
 )
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.store import BlobStore, Condition, IfAbsent, IfUnchanged
+from triton_deploy_core.process_identity import is_known_dead, process_identity
 
 LEASE_SECONDS = 60.0
 _ATTEMPTS = 5
@@ -30,13 +31,17 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class LeaseRecord:
-    """What a lease's file says. Times are in seconds since the epoch."""
+    """What a lease's file says. Times are in seconds since the epoch.
+
+    `process` is the holder as `process_identity` has it, empty where that is not known.
+    """
 
     holder: str
     operation: str
     token: str
     since: float
     until: float
+    process: str = ""
 
     def encode(self) -> bytes:
         """Return the file's content."""
@@ -54,8 +59,9 @@ class LeaseRecord:
                 token=str(fields["token"]),
                 since=float(fields["since"]),
                 until=float(fields["until"]),
+                process=str(fields.get("process", "")),
             )
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return cls("somebody", "an operation", "", 0.0, 0.0)
 
 
@@ -120,13 +126,7 @@ class Lease:
                     continue
 
     def _renew(self) -> None:
-        renewed = LeaseRecord(
-            self._record.holder,
-            self._record.operation,
-            self._record.token,
-            self._record.since,
-            self._clock.now() + self._seconds,
-        )
+        renewed = replace(self._record, until=self._clock.now() + self._seconds)
         key = lease_key(self._name)
         try:
             etag = self._store.write(key, renewed.encode(), condition=IfUnchanged(self._etag))
@@ -155,7 +155,14 @@ def holding(
         DeploymentBusyError: another operation holds it.
     """
     now = clock.now()
-    record = LeaseRecord(_holder(), operation, uuid.uuid4().hex, now, now + seconds)
+    record = LeaseRecord(
+        holder=_holder(),
+        operation=operation,
+        token=uuid.uuid4().hex,
+        since=now,
+        until=now + seconds,
+        process=process_identity(),
+    )
     try:
         etag = _acquire(store, name, record, clock)
     except StoreError:
@@ -185,7 +192,7 @@ def _acquire(store: BlobStore, name: DeploymentName, record: LeaseRecord, clock:
         if other.token == record.token:
             # The answer to our own write was lost and the library sent it again.
             return found.etag
-        if clock.now() < other.until:
+        if clock.now() < other.until and not is_known_dead(other.process):
             raise _busy(name, other)
         condition = IfUnchanged(found.etag)
     raise DeploymentBusyError(
@@ -207,7 +214,8 @@ def _give_back(store: BlobStore, name: DeploymentName, token: str) -> None:
 def _busy(name: DeploymentName, other: LeaseRecord) -> DeploymentBusyError:
     return DeploymentBusyError(
         f"Another {other.operation} of '{name}' is under way: {other.holder} has held it since "
-        f"{_time(other.since)}, until {_time(other.until)} at least. Try again when it is over.",
+        f"{_time(other.since)}, until {_time(other.until)} at least. Try again when it is over; "
+        "if it was killed on another machine, after that time.",
         holder=other.holder,
         expires_at=other.until,
     )

@@ -27,7 +27,7 @@ class DeploymentName:
     value: str
 
     def __post_init__(self) -> None:
-        problem = _problem(self.value)
+        problem = _problem(self.value or "")
         if problem is not None:
             raise InvalidNameError(problem)
 

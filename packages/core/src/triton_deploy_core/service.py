@@ -147,10 +147,11 @@ class DeploymentService:
     def delete(self, name: str) -> None:
         """Unload a deployment, wait until the server has let go, and remove its files.
 
-        A name that is not there is no error.
+        A name that is neither in the repository nor served is no error.
 
         Raises:
-            NotOursError: there is a directory of that name which is no deployment.
+            NotOursError: there is a directory of that name which is no deployment, or the server
+                has a model of that name from elsewhere.
             DeploymentBusyError: another operation on that name is under way.
         """
         parsed = DeploymentName(name)
@@ -160,6 +161,8 @@ class DeploymentService:
             require_ours(now, self._store.location)
             if now.exists:
                 operation.delete()
+            else:
+                self._require_not_served(parsed)
 
     def get(self, name: str) -> Deployment:
         """Return one deployment as it stands.
@@ -224,11 +227,15 @@ class DeploymentService:
                 f"There is a deployment '{now.name}' in {self._store.location} already. "
                 "Update it, delete it first, or choose another name."
             )
-        if self._server.ready_versions(str(now.name)):
+        self._require_not_served(now.name)
+
+    def _require_not_served(self, name: DeploymentName) -> None:
+        if self._server.ready_versions(str(name)):
             raise NotOursError(
-                f"{self._server.url} serves a model '{now.name}' that is not in "
-                f"{self._store.location}. Choose another name, or check that TRITON_MODEL_REPO "
-                "names the repository that the server reads."
+                f"{self._server.url} serves a model '{name}' that is not in "
+                f"{self._store.location}. Check that TRITON_MODEL_REPO names the repository that "
+                "the server reads; if the model's files are gone, unload it: POST "
+                f"/v2/repository/models/{name}/unload."
             )
 
     def _record(self, name: DeploymentName) -> Record:

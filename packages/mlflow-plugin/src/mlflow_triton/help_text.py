@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from mlflow_triton.flavors import SUPPORTED_FLAVORS
 from mlflow_triton.settings import SETTINGS, Setting, Use
 
@@ -59,6 +61,7 @@ predict reads {{"inputs": {{"INPUT0": [[...]], ...}}}}
 and writes {{"outputs": {{"OUTPUT0": [[...]], ...}}}}.
 """
 
+_WIDTH = 100
 _USES = (
     (Use.DEPLOY, "create, update"),
     (Use.DELETE, "delete"),
@@ -76,4 +79,7 @@ def help_text() -> str:
 def _entry(setting: Setting) -> str:
     uses = ", ".join(name for use, name in _USES if setting.uses & use)
     variable = f" (environment: {setting.variable})" if setting.variable else ""
-    return f"  {setting.key}={setting.value}{variable}\n      {setting.help}\n      For: {uses}."
+    explained = textwrap.fill(
+        setting.help, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
+    )
+    return f"  {setting.key}={setting.value}{variable}\n{explained}\n      For: {uses}."

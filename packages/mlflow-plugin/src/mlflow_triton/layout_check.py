@@ -104,5 +104,5 @@ def _problems_without_config(tree: ModelTree) -> list[Problem]:
 
 
 def _unparsable(error: InvalidPackageError) -> Problem:
-    text = str(error).removeprefix(f"{CONFIG_FILE}:").rstrip(".").strip()
-    return Problem(CONFIG_FILE, text, "mend it")
+    text, _, remedy = str(error).removeprefix(f"{CONFIG_FILE}:").rstrip(".").partition(". ")
+    return Problem(CONFIG_FILE, text.strip(), remedy[:1].lower() + remedy[1:] or "correct it")

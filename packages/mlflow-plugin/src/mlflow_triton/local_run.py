@@ -45,8 +45,11 @@ def serve_locally(name: str, model_uri: str, flavor: str | None, settings: Setti
         service = stack.enter_context(bootstrap.deployment_service(here))
         server = stack.enter_context(closing(bootstrap.server(here)))
         # A repository that the user named may hold the deployment from the last time.
-        deploy = update if service.has(name) else create
-        deploy(service, name, model_uri, flavor, settings.package_options)
+        if service.has(name):
+            _say(f"Updating the deployment '{name}' that is in {repository} already.")
+            update(service, name, model_uri, flavor, settings.package_options)
+        else:
+            create(service, name, model_uri, flavor, settings.package_options)
         _serve(triton, announcement(triton, server.metadata(name), scratch))
 
 

@@ -15,6 +15,7 @@ from triton_deploy_core.errors import InvalidInputError
 from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
 
 _COLUMN = "inputs"
+_SHOWN = 3
 
 
 def to_inputs(
@@ -45,7 +46,7 @@ def to_inputs(
     """
     given = _by_name(raw, metadata)
     specs = {spec.name: spec for spec in metadata.inputs}
-    problems = [f"input {name!r} is unknown" for name in given if name not in specs]
+    problems = _unknown([name for name in given if name not in specs])
     arrays: dict[str, NDArray[Any]] = {}
     for name, spec in specs.items():
         if name not in given:
@@ -63,9 +64,21 @@ def to_inputs(
         expected = ", ".join(f"'{spec.name}' {_takes(spec)}" for spec in metadata.inputs)
         raise InvalidInputError(
             f"The inputs do not fit model '{metadata.name}': {'; '.join(problems)}. "
-            f"It takes: {expected or 'no inputs'}."
+            f"It takes: {expected or 'no inputs'}, as "
+            f'{{"inputs": {{{", ".join(_shape_of_json(spec) for spec in metadata.inputs)}}}}}.'
         )
     return arrays
+
+
+def _unknown(names: list[str]) -> list[str]:
+    problems = [f"input {name!r} is unknown" for name in names[:_SHOWN]]
+    more = len(names) - _SHOWN
+    return [*problems, f"so are {more} more"] if more > 0 else problems
+
+
+def _shape_of_json(spec: TensorSpec) -> str:
+    depth = len(spec.shape)
+    return f'"{spec.name}": {"[" * depth}…{"]" * depth}'
 
 
 def _by_name(raw: Any, metadata: ModelMetadata) -> dict[str, Any]:

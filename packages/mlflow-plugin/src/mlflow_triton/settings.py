@@ -139,21 +139,23 @@ SETTINGS: tuple[Setting, ...] = (
         "max_batch_size",
         _count(0),
         "N",
-        "max_batch_size of a generated config.pbtxt; 0 turns batching off.",
+        "Largest batch of a generated config.pbtxt, 0 for none (default 4 where every input and "
+        "output has a free first dimension, else 0).",
         Use.DEPLOY | Use.RUN_LOCAL,
     ),
     Setting(
         "instance_count",
         _count(1),
         "N",
-        "Instances of the model in a generated config.pbtxt.",
+        "Instances of the model in a generated config.pbtxt (default: Triton's own).",
         Use.DEPLOY | Use.RUN_LOCAL,
     ),
     Setting(
         "dynamic_batching",
         _switch,
         "true|false",
-        "Whether Triton joins requests to batches, in a generated config.pbtxt.",
+        "Whether Triton joins requests to batches, in a generated config.pbtxt (default true "
+        "where max_batch_size is above 1).",
         Use.DEPLOY | Use.RUN_LOCAL,
     ),
     Setting("http_port", _port, "PORT", "HTTP port (default: a free one).", Use.RUN_LOCAL),

@@ -9,7 +9,19 @@ from typing import Any
 
 import pandas as pd
 
+from mlflow_triton.exceptions import as_mlflow_errors
 from mlflow_triton.tensors_json import to_jsonable
+from triton_deploy_core.errors import InvalidSettingError
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        with as_mlflow_errors():
+            raise InvalidSettingError(
+                f"The outputs can't be written to {path}: {error.strerror}. Give another path."
+            ) from error
 
 
 class TensorFrame(pd.DataFrame):  # type: ignore[misc] # pandas is untyped here
@@ -47,5 +59,5 @@ class TensorFrame(pd.DataFrame):  # type: ignore[misc] # pandas is untyped here
         if hasattr(path_or_buf, "write"):
             path_or_buf.write(text)
         else:
-            Path(path_or_buf).write_text(text, encoding="utf-8")
+            _write(Path(path_or_buf), text)
         return None

@@ -12,4 +12,5 @@ def one_line(text: str, *, limit: int = 1000) -> str:
 
 def without_traceback(reason: str) -> str:
     """Return what Triton says of a failure on one line, without its python backend's traceback."""
-    return one_line(reason.split("\n\nAt:\n", 1)[0]).rstrip("; ")
+    plain = reason.removeprefix("[request id: <id_unknown>] ")
+    return one_line(plain.split("\n\nAt:\n", 1)[0]).rstrip("; ")
