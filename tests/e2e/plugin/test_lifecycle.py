@@ -77,7 +77,9 @@ def test_after_a_restart_of_the_server(own_site):
     own_site.triton.restart()
     (listed,) = client.list_deployments()
     assert listed["state"] != "READY"
-    assert listed["reason"] == "not loaded since the server started"
+    assert (
+        listed["reason"] == "not loaded since the server started: update it, which loads it again"
+    )
     assert listed == client.get_deployment("x")
     printed = own_site.click("get", "--name", "x")
     assert "reason: not loaded since the server started" in printed.out.splitlines()
