@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,12 +18,11 @@ class S3Contract(BlobStoreContract):
     before: ClassVar[str] = "s3://"
 
     @pytest.fixture(autouse=True)
-    def server(self, moto: MotoServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def _server(self, moto: MotoServer, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in CREDENTIALS.items():
             monkeypatch.setenv(name, value)
         self.moto = moto
         self.set_up(monkeypatch)
-        yield
 
     def set_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         raise NotImplementedError

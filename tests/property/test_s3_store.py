@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import uuid
 from functools import cache
 
@@ -38,11 +37,10 @@ def _credentials():
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
-        assert os.environ["AWS_ACCESS_KEY_ID"]
         yield
 
 
 TestS3StoreMachine = store_machine(make_harness).TestCase
 TestS3StoreMachine.settings = settings(
-    max_examples=15, stateful_step_count=25, deadline=None, derandomize=True
+    max_examples=10, stateful_step_count=20, deadline=None, derandomize=True
 )

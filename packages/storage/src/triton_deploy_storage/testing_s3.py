@@ -52,7 +52,7 @@ class MotoServer:
         self._process: subprocess.Popen[str] | None = None
         self.endpoint = ""
 
-    def __enter__(self) -> MotoServer:
+    def __enter__(self) -> MotoServer:  # noqa: PYI034  (no typing_extensions here)
         """Start it on a free port; `endpoint` is its URL."""
         self._process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM],
@@ -80,9 +80,7 @@ class MotoServer:
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
-        ).client(
-            "s3", endpoint_url=self.endpoint, config=Config(s3={"addressing_style": "path"})
-        )
+        ).client("s3", endpoint_url=self.endpoint, config=Config(s3={"addressing_style": "path"}))
 
 
 class S3Harness:
@@ -106,7 +104,8 @@ class S3Harness:
         self._clock = clock
         client.create_bucket(Bucket=bucket)
         # Foreign objects that nothing may ever touch or show.
-        self._foreign = {"some/models2/f": b"", "some/modelsf": b"", "some/é %25": b"", "some/": b""}
+        foreign = ("some/models2/f", "some/modelsf", "some/é %25", "some/", "some/models/")
+        self._foreign = dict.fromkeys(foreign, b"")
         for key, data in self._foreign.items():
             client.put_object(Bucket=bucket, Key=key, Body=data)
         self.store = self.another()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,10 +70,8 @@ def copy_whole(
 ) -> None:
     """Copy an object in one request; one onto itself needs none."""
     if target != {"Bucket": found.bucket, "Key": found.key}:
-        try:
+        with _still_the_same(found):
             client.copy_object(**target, **found.copy_source)
-        except ClientError as error:
-            raise _changed(error, found) from error
     advance(found.size)
 
 
@@ -101,7 +100,7 @@ def copy_parts(
     if target == {"Bucket": found.bucket, "Key": found.key}:
         advance(found.size)
         return
-    try:
+    with _still_the_same(found):
         put_in_parts(
             client,
             target,
@@ -110,16 +109,18 @@ def copy_parts(
             pool=pool,
             verify=lambda: None,
         )
+
+
+@contextmanager
+def _still_the_same(found: FoundObject) -> Iterator[None]:
+    try:
+        yield
     except ClientError as error:
-        raise _changed(error, found) from error
-
-
-def _changed(error: ClientError, found: FoundObject) -> Exception:
-    if error_code(error) not in {"PreconditionFailed", "NoSuchKey"}:
-        return error
-    return ModelSourceError(
-        f"{_SCHEME}{found.bucket}/{found.key} changed while it was copied; start again"
-    )
+        if error_code(error) not in {"PreconditionFailed", "NoSuchKey"}:
+            raise
+        raise ModelSourceError(
+            f"{_SCHEME}{found.bucket}/{found.key} changed while it was copied; start again"
+        ) from error
 
 
 def _place(location: S3Location, source: StoredBlob | StoredObject) -> tuple[str, str]:

@@ -18,9 +18,7 @@ def delete(client: Any, location: S3Location, keys: Sequence[str]) -> None:
         StoreError: the answer is a success in all, and a refusal of one of the keys.
     """
     names = [{"Key": location.root + key} for key in dict.fromkeys(keys)]
-    answer = client.delete_objects(
-        Bucket=location.bucket, Delete={"Objects": names, "Quiet": True}
-    )
+    answer = client.delete_objects(Bucket=location.bucket, Delete={"Objects": names, "Quiet": True})
     for error in answer.get("Errors", ()):
         if error.get("Code") != _MISSING:
             where = f"cannot delete {error.get('Key')!r} in bucket {location.bucket}"

@@ -48,4 +48,4 @@ def _is_key(key: str) -> bool:
 
 
 def _can_begin_a_key(prefix: str) -> bool:
-    return "\0" not in prefix and prefix.isprintable() or _is_key(prefix)
+    return ("\0" not in prefix and prefix.isprintable()) or _is_key(prefix)

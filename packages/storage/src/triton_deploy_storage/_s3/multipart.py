@@ -45,9 +45,7 @@ def put_in_parts(
         )
         done = [{"PartNumber": number, **future.result()} for number, future in enumerate(sent, 1)]
         verify()
-        client.complete_multipart_upload(
-            **target, UploadId=upload, MultipartUpload={"Parts": done}
-        )
+        client.complete_multipart_upload(**target, UploadId=upload, MultipartUpload={"Parts": done})
     except BaseException:
         for future in sent:
             future.cancel()

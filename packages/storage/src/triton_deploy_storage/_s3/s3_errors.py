@@ -92,7 +92,9 @@ def refusal(code: str, status: int, bucket: str, where: str) -> StoreError:
         )
     if code in _OVERLOADED or status >= _SERVER_ERROR or status == _TOO_MANY:
         return StoreUnavailableError(f"{where}: the service answers {code}; try again later")
-    return StoreAccessError(f"{where}: the service answers {code or status}; {_remedy(code, status)}")
+    return StoreAccessError(
+        f"{where}: the service answers {code or status}; {_remedy(code, status)}"
+    )
 
 
 def _remedy(code: str, status: int) -> str:

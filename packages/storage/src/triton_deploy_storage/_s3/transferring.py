@@ -30,9 +30,7 @@ class Transferring:
         large = [item for item in transfers if self._is_large(item)]
         with ThreadPoolExecutor(self._limits.workers, thread_name_prefix="s3") as pool:
             small = [
-                pool.submit(self._put, item, None)
-                for item in transfers
-                if not self._is_large(item)
+                pool.submit(self._put, item, None) for item in transfers if not self._is_large(item)
             ]
             try:
                 for item in large:
