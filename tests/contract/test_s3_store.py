@@ -8,8 +8,10 @@ from typing import ClassVar
 
 import pytest
 
+from triton_deploy_core.ports.store import StoredBlob, Transfer
 from triton_deploy_core.testing.store_contract import BlobStoreContract
-from triton_deploy_core.testing.store_laws.fixtures import ODD_SEGMENTS
+from triton_deploy_core.testing.store_laws.fixtures import ODD_SEGMENTS, RecordedProgress
+from triton_deploy_core.testing.store_laws.transferring import LARGE
 from triton_deploy_storage.testing_s3 import CREDENTIALS, MotoServer, S3Harness
 
 
@@ -38,6 +40,25 @@ class TestBucket(S3Contract):
 
     def set_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", self.moto.endpoint)
+
+    def test_a_large_object_is_copied_in_parts(self, harness: S3Harness) -> None:
+        data = LARGE[: 12 << 20]  # above the harness's limit for one copy
+        harness.raw_write("iris/1/m", data)
+        progress = RecordedProgress()
+        outside = harness.stored_object(data)
+        harness.store.transfer(
+            [
+                Transfer("iris/2/m", StoredBlob("iris/1/m", len(data))),
+                Transfer("iris/3/m", outside),
+                Transfer("iris/1/m", StoredBlob("iris/1/m", len(data))),
+            ],
+            progress,
+        )
+        assert harness.raw_snapshot() == {f"iris/{number}/m": data for number in (1, 2, 3)}
+        assert sum(progress.pieces) == 3 * len(data)
+        plain = self.moto.client()
+        head = plain.head_object(Bucket=harness.bucket, Key=f"{harness.prefix}/iris/2/m")
+        assert head["ETag"].endswith('-3"')
 
 
 class TestEndpoint(S3Contract):

@@ -99,7 +99,7 @@ class S3Harness:
         self, client: Any, bucket: str, *, before: str, clock: Clock | None = None
     ) -> None:
         self._client = client
-        self._bucket = bucket
+        self.bucket = bucket
         self._before = before
         self._clock = clock
         client.create_bucket(Bucket=bucket)
@@ -112,7 +112,7 @@ class S3Harness:
 
     def another(self) -> S3Store:
         """See `StoreHarness.another`."""
-        return self._store(self._bucket)
+        return self._store(self.bucket)
 
     def missing(self) -> S3Store:
         """See `StoreHarness.missing`."""
@@ -120,19 +120,19 @@ class S3Harness:
 
     def raw_write(self, key: str, data: bytes) -> None:
         """See `StoreHarness.raw_write`."""
-        self._client.put_object(Bucket=self._bucket, Key=f"{self.prefix}/{key}", Body=data)
+        self._client.put_object(Bucket=self.bucket, Key=f"{self.prefix}/{key}", Body=data)
 
     def raw_snapshot(self) -> dict[str, bytes]:
         """See `StoreHarness.raw_snapshot`."""
         found = self._objects()
         assert {key: found.pop(key) for key in self._foreign} == self._foreign  # noqa: S101
-        uploads = self._client.list_multipart_uploads(Bucket=self._bucket)
+        uploads = self._client.list_multipart_uploads(Bucket=self.bucket)
         assert not uploads.get("Uploads"), uploads  # noqa: S101
         return {key.removeprefix(f"{self.prefix}/"): data for key, data in found.items()}
 
     def stored_object(self, data: bytes) -> StoredObject:
         """See `StoreHarness.stored_object`."""
-        bucket, key = f"{self._bucket}-elsewhere", "mlflow/1/with space %25/model.onnx"
+        bucket, key = f"{self.bucket}-elsewhere", "mlflow/1/with space %25/model.onnx"
         self._client.create_bucket(Bucket=bucket)
         self._client.put_object(Bucket=bucket, Key=key, Body=data)
         return StoredObject(f"s3://{bucket}/{key}", len(data))
@@ -140,8 +140,8 @@ class S3Harness:
     def close(self) -> None:
         """See `StoreHarness.close`."""
         for key in self._objects(content=False):
-            self._client.delete_object(Bucket=self._bucket, Key=key)
-        self._client.delete_bucket(Bucket=self._bucket)
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+        self._client.delete_bucket(Bucket=self.bucket)
 
     def _store(self, bucket: str) -> S3Store:
         # Small, so that parts and copies in parts are among what the suites try.
@@ -149,11 +149,11 @@ class S3Harness:
         return S3Store(f"{self._before}{bucket}/{self.prefix}", limits=limits, clock=self._clock)
 
     def _objects(self, *, content: bool = True) -> dict[str, bytes]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
         return {key: self._read(key) if content else b"" for key in keys}
 
     def _read(self, key: str) -> bytes:
-        with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
+        with self._client.get_object(Bucket=self.bucket, Key=key)["Body"] as body:
             data: bytes = body.read()
             return data
