@@ -30,7 +30,7 @@ FOLDERS = {
 
 MAY_IMPORT = {
     "core": {"numpy"},
-    "storage": {CORE},
+    "storage": {CORE, "boto3", "botocore", "google"},
     "transport": {CORE, "numpy", "google", "tritonclient", "ml_dtypes"},
     "local-server": set(),
     "mlflow-plugin": {
@@ -128,6 +128,7 @@ def test_mlflow_finds_the_plugin_and_one_client_in_it():
     [
         ("triton_deploy_core.service", {"DeploymentService"}),
         ("triton_deploy_storage", {"open_store"}),
+        ("triton_deploy_storage.s3", {"S3Store"}),
         ("triton_deploy_transport", {"connect"}),
         ("triton_deploy_transport.pbtxt", {"PbtxtFormat"}),
         ("triton_local_server", {"LocalTriton"}),

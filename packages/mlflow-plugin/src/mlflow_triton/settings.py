@@ -107,7 +107,7 @@ SETTINGS: tuple[Setting, ...] = (
         "triton_model_repo",
         _text,
         "PATH",
-        "The model repository that Triton reads: a directory, or file://…",
+        "The model repository that Triton reads: a directory, file://… or s3://…",
         _ALL,
         "TRITON_MODEL_REPO",
     ),

@@ -14,15 +14,15 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|(file):")
 
 
 def open_store(location: str) -> BlobStore:
-    """Return the store for a location: a path, or a ``file://`` URI.
+    """Return the store for a location: a path, a ``file://`` URI, or S3 as Triton writes it.
 
     Nothing is touched yet: see `BlobStore.check`.
 
     Raises:
-        InvalidSettingError: no adapter is there for the location.
+        InvalidSettingError: no adapter is there for the location, or its library is missing.
     """
     if not location.strip():
-        raise InvalidSettingError("the model repository is empty: give the path of a directory")
+        raise InvalidSettingError("the model repository is empty: give a directory or an s3:// URI")
     match = _SCHEME.match(location)
     scheme = (match[1] or match[2]).lower() if match else ""
     if scheme not in _ADAPTERS:
@@ -30,7 +30,7 @@ def open_store(location: str) -> BlobStore:
         planned = " yet" if scheme in _PLANNED else ""
         raise InvalidSettingError(
             f"model repositories at {scheme}:// are not supported{planned}: this version supports "
-            "local directories only; give a path or a file:// URI"
+            "local directories and S3; give a path, a file:// URI or s3://bucket/prefix"
         )
     return _ADAPTERS[scheme](location)
 
@@ -53,7 +53,19 @@ def _file_uri(location: str) -> BlobStore:
     return LocalStore(unquote(parts.path), location=location)
 
 
+def _s3(location: str) -> BlobStore:
+    try:
+        from triton_deploy_storage.s3 import S3Store  # noqa: PLC0415  (only when used)
+    except ModuleNotFoundError as error:
+        if error.name not in {"boto3", "botocore"}:
+            raise
+        raise InvalidSettingError(
+            "model repositories at s3:// need boto3: pip install 'triton-deploy-storage[s3]'"
+        ) from error
+    return S3Store(location)
+
+
 _ADAPTERS: Mapping[str, Callable[[str], BlobStore]] = MappingProxyType(
-    {"": _directory, "file": _file_uri}
+    {"": _directory, "file": _file_uri, "s3": _s3}
 )
-_PLANNED = frozenset({"s3", "gs"})
+_PLANNED = frozenset({"gs"})

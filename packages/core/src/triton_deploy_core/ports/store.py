@@ -3,7 +3,9 @@
 A **key** is a relative POSIX path inside the repository (``iris/1/model.onnx``), without
 ``.``, ``..``, empty segments or a leading slash. A key that ends in ``/`` is a **directory
 marker**: an empty directory that has to exist, such as an ensemble's version directory.
-Directories are otherwise implied by the files below them and vanish with the last one.
+Directories are otherwise implied by the files below them and vanish with the last one. Where a
+file is, no directory of its name can be: a file system refuses that, an object store does not
+notice, so callers remove first what is in the way (`triton_deploy_core.keys.displaced`).
 """
 
 from __future__ import annotations
@@ -69,7 +71,8 @@ class Transfer:
 class Blob:
     """One file of the repository: its key, its size in bytes, and a tag of its content.
 
-    `etag` differs whenever the content was replaced; it says nothing else.
+    `etag` differs whenever the content is another one; it says nothing else. Whether it also
+    differs after the same content was written again is a capability (`tags_of_content`).
     """
 
     key: str
@@ -107,10 +110,14 @@ class Capabilities:
     Attributes:
         conditional_writes: of two conditional writes at once, exactly one succeeds.
         copies_from: URI schemes from which `transfer` copies inside the service.
+        tags_of_content: the same content has the same tag, as on S3. A write `IfUnchanged` then
+            also succeeds where the content was replaced and came back: whoever must notice that
+            puts something into the content that never comes back.
     """
 
     conditional_writes: bool
     copies_from: frozenset[str] = frozenset()
+    tags_of_content: bool = False
 
 
 class BlobStore(Protocol):
@@ -169,7 +176,9 @@ class BlobStore(Protocol):
         """Write a small file in one atomic step and return its new tag.
 
         Whoever reads the key at any moment gets the old content or the new, whole. A crash
-        leaves the old or the new.
+        leaves the old or the new. A configuration (``<name>/config.pbtxt``) gets a modification
+        time later than that of all else in its directory, as Triton reads times there: on object
+        stores in whole seconds, so the call may wait for one. Else a load would not notice it.
 
         Raises:
             PreconditionFailedError: the condition does not hold; nothing was written.
@@ -191,6 +200,7 @@ class BlobStore(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Delete files; a key that does not exist is no error.
 
-        A directory that gets empty by it vanishes with its last file.
+        A directory that gets empty by it vanishes with its last file. On an object store a
+        marker outlives the files beside it: delete it too, as whoever deletes what is listed does.
         """
         ...

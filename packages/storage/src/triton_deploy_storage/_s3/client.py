@@ -1,0 +1,58 @@
+"""Makes the boto3 client, when it is first needed."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from triton_deploy_core.errors import InvalidSettingError
+from triton_deploy_storage._s3.location import S3Location
+from triton_deploy_storage._s3.s3_errors import s3_errors
+
+_CONNECT_SECONDS = 10
+_READ_SECONDS = 60
+_ATTEMPTS = 5
+
+
+class LazyClient:
+    """A boto3 client of the default credential chain, made once and shared by all threads."""
+
+    def __init__(self, location: S3Location, connections: int) -> None:
+        self._location = location
+        self._connections = connections
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def get(self) -> Any:
+        """Return the client.
+
+        Raises:
+            InvalidSettingError: the endpoint that boto3 is set to is none.
+            StoreAccessError: its profile or its credentials are missing.
+        """
+        with self._lock:
+            if self._client is None:
+                self._client = _make(self._location, self._connections)
+            return self._client
+
+
+def _make(location: S3Location, connections: int) -> Any:
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        max_pool_connections=connections,
+        # Triton addresses buckets of an endpoint by path, too.
+        s3={"addressing_style": "path" if location.endpoint else "auto"},
+    )
+    try:
+        with s3_errors(location.bucket, "use", "the settings for the repository"):
+            session = boto3.session.Session()
+            return session.client("s3", endpoint_url=location.endpoint, config=config)
+    except ValueError as error:
+        raise InvalidSettingError(
+            "the settings of boto3 name no S3 service: check AWS_ENDPOINT_URL and AWS_REGION"
+        ) from error

@@ -1,0 +1,136 @@
+"""Copies objects inside the service: no byte of them comes to this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from triton_deploy_core.errors import ModelSourceError
+from triton_deploy_core.keys import check_file_key
+from triton_deploy_core.ports.store import StoredBlob, StoredObject
+from triton_deploy_storage._s3.limits import Limits, ranges
+from triton_deploy_storage._s3.location import S3Location
+from triton_deploy_storage._s3.multipart import put_in_parts
+from triton_deploy_storage._s3.s3_errors import error_code
+
+_CLIENT_ERRORS = range(400, 429)
+_SCHEME = "s3://"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundObject:
+    """An object to copy, whose size is what it should be. `etag` keeps it the same meanwhile."""
+
+    bucket: str
+    key: str
+    size: int
+    etag: str
+
+    @property
+    def copy_source(self) -> dict[str, Any]:
+        """The parameters that name it in a request to copy."""
+        source = {"Bucket": self.bucket, "Key": self.key}
+        return {"CopySource": source, "CopySourceIfMatch": self.etag}
+
+
+def find(client: Any, location: S3Location, source: StoredBlob | StoredObject) -> FoundObject:
+    """Look up what is to be copied.
+
+    Raises:
+        ModelSourceError: it is not there, can't be read, or has another size.
+    """
+    bucket, key = _place(location, source)
+    shown = f"{_SCHEME}{bucket}/{key}"
+    shown = shown if shown.isprintable() else repr(shown)
+    try:
+        head = client.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status not in _CLIENT_ERRORS:
+            raise
+        raise ModelSourceError(
+            f"cannot copy {shown}: the service answers {error_code(error)}; "
+            "see that it exists and that these credentials may read it"
+        ) from error
+    if head["ContentLength"] != source.size:
+        raise ModelSourceError(
+            f"{shown} has {head['ContentLength']} bytes now, not {source.size}: it changed; "
+            "start again"
+        )
+    return FoundObject(bucket, key, source.size, head["ETag"])
+
+
+def copy_whole(
+    client: Any, target: dict[str, str], found: FoundObject, advance: Callable[[int], None]
+) -> None:
+    """Copy an object in one request; one onto itself needs none."""
+    if target != {"Bucket": found.bucket, "Key": found.key}:
+        with _still_the_same(found):
+            client.copy_object(**target, **found.copy_source)
+    advance(found.size)
+
+
+def copy_parts(
+    client: Any,
+    target: dict[str, str],
+    found: FoundObject,
+    advance: Callable[[int], None],
+    *,
+    limits: Limits,
+    pool: Executor,
+) -> None:
+    """Copy an object that is too large for one request."""
+
+    def send(upload: str, number: int, offset: int, length: int) -> dict[str, str]:
+        answer = client.upload_part_copy(
+            **target,
+            **found.copy_source,
+            UploadId=upload,
+            PartNumber=number,
+            CopySourceRange=f"bytes={offset}-{offset + length - 1}",
+        )
+        advance(length)
+        return {"ETag": answer["CopyPartResult"]["ETag"]}
+
+    if target == {"Bucket": found.bucket, "Key": found.key}:
+        advance(found.size)
+        return
+    with _still_the_same(found):
+        put_in_parts(
+            client,
+            target,
+            ranges(found.size, limits.copy_part),
+            send,
+            pool=pool,
+            verify=lambda: None,
+        )
+
+
+@contextmanager
+def _still_the_same(found: FoundObject) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) not in {"PreconditionFailed", "NoSuchKey"}:
+            raise
+        raise ModelSourceError(
+            f"{_SCHEME}{found.bucket}/{found.key} changed while it was copied; start again"
+        ) from error
+
+
+def _place(location: S3Location, source: StoredBlob | StoredObject) -> tuple[str, str]:
+    if isinstance(source, StoredBlob):
+        try:
+            check_file_key(source.key)
+        except ValueError as error:
+            raise ModelSourceError(f"cannot copy {source.key!r}: {error}") from error
+        return location.bucket, location.root + source.key
+    bucket, _, key = source.uri.removeprefix(_SCHEME).partition("/")
+    if not source.uri.startswith(_SCHEME) or not bucket or not key:
+        raise ModelSourceError(f"cannot copy {source.uri!r}: it names no object in S3")
+    return bucket, key

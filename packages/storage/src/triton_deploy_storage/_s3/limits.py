@@ -1,0 +1,32 @@
+"""How much an S3 store does at once, and from which size on in several steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_MAX_PARTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes are in bytes. Memory in use is `part` times `workers` at most, whatever is uploaded.
+
+    Attributes:
+        part: larger files go up in parts of this size; S3 takes none below 5 MiB but the last.
+        whole_copy: larger objects are copied in parts; S3 copies no more than 5 GB in one.
+        copy_part: the size of these parts.
+        workers: requests at once.
+        keys_per_delete: S3 takes 1000 at most.
+    """
+
+    part: int = 8 << 20
+    whole_copy: int = 5_000_000_000
+    copy_part: int = 512 << 20
+    workers: int = 16
+    keys_per_delete: int = 1000
+
+
+def ranges(size: int, part: int) -> list[tuple[int, int]]:
+    """Cut a size into parts, each its offset and its length: no more of them than S3 takes."""
+    part = max(part, -(-size // _MAX_PARTS))
+    return [(offset, min(part, size - offset)) for offset in range(0, size, part)]

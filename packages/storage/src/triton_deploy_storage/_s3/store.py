@@ -1,0 +1,159 @@
+"""The S3 adapter itself: the port's methods, made of the pieces beside it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from triton_deploy_core.clock import Clock, SystemClock
+from triton_deploy_core.errors import (
+    BlobNotFoundError,
+    PreconditionFailedError,
+    StoreAccessError,
+)
+from triton_deploy_core.keys import check_file_key, check_key, check_transfer, is_marker
+from triton_deploy_core.ports.progress import Progress
+from triton_deploy_core.ports.store import (
+    Blob,
+    BlobContent,
+    Capabilities,
+    Condition,
+    IfAbsent,
+    IfUnchanged,
+    Transfer,
+)
+from triton_deploy_storage._s3 import deleting, listing
+from triton_deploy_storage._s3.client import LazyClient
+from triton_deploy_storage._s3.limits import Limits
+from triton_deploy_storage._s3.location import S3Location
+from triton_deploy_storage._s3.noticing import wait_until_noticed
+from triton_deploy_storage._s3.probing import probe
+from triton_deploy_storage._s3.s3_errors import s3_errors
+from triton_deploy_storage._s3.transferring import Transferring
+
+
+class S3Store:
+    """A `BlobStore` in a bucket of Amazon S3 or of a service that speaks its protocol.
+
+    Credentials, profile and region are boto3's: its default chain. The bucket has to exist. A
+    configuration (``<name>/config.pbtxt``) is written up to a second late, so that Triton, which
+    reads times in seconds, notices it.
+
+    Args:
+        location: ``s3://bucket/prefix`` or ``s3://http://host:port/bucket/prefix``, as Triton
+            reads it.
+        limits: sizes of parts, and how much is done at once.
+        clock: waits.
+
+    Raises:
+        InvalidSettingError: the location is none, or Triton would read it differently.
+    """
+
+    def __init__(
+        self, location: str, *, limits: Limits | None = None, clock: Clock | None = None
+    ) -> None:
+        self._written = location
+        self._location = S3Location.parse(location)
+        self._limits = limits or Limits()
+        self._clock = clock or SystemClock()
+        self._client = LazyClient(self._location, self._limits.workers)
+
+    @property
+    def location(self) -> str:
+        """See `BlobStore.location`."""
+        return self._written
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `BlobStore.capabilities`."""
+        return Capabilities(
+            conditional_writes=True, copies_from=frozenset({"s3"}), tags_of_content=True
+        )
+
+    def check(self) -> None:
+        """See `BlobStore.check`."""
+        with self._errors("write to", "the repository"):
+            probe(self._client.get(), self._location)
+
+    def directories(self) -> Iterator[str]:
+        """See `BlobStore.directories`."""
+        with self._errors("list", "the repository"):
+            yield from listing.directories(self._client.get(), self._location)
+
+    def list(self, prefix: str) -> Iterator[Blob]:
+        """See `BlobStore.list`."""
+        with self._errors("list", prefix or "the repository"):
+            yield from listing.blobs(self._client.get(), self._location, prefix)
+
+    def read(self, key: str) -> BlobContent:
+        """See `BlobStore.read`."""
+        check_key(key)
+        if is_marker(key):
+            raise BlobNotFoundError(f"{key!r} in {self._written} is a directory, not a file")
+        with self._errors("read", key):
+            answer = self._client.get().get_object(**self._target(key))
+            with answer["Body"] as body:
+                return BlobContent(body.read(), answer["ETag"])
+
+    def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
+        """See `BlobStore.write`."""
+        check_file_key(key)
+        self._require_readable(key)
+        client = self._client.get()
+        with self._errors("write", key):
+            wait_until_noticed(client, self._location, key, self._clock)
+            try:
+                answer = client.put_object(
+                    **self._target(key),
+                    **_headers(condition),
+                    Body=data,
+                    ChecksumAlgorithm="CRC32",
+                )
+            except client.exceptions.NoSuchKey as error:
+                raise PreconditionFailedError(
+                    f"{key} is not in {self._written} any more: somebody else removed it"
+                ) from error
+        return str(answer["ETag"])
+
+    def transfer(self, transfers: Sequence[Transfer], progress: Progress) -> None:
+        """See `BlobStore.transfer`."""
+        for item in transfers:
+            check_transfer(item)
+            self._require_readable(item.key)
+        progress.total(sum(item.source.size for item in transfers))
+        if transfers:
+            Transferring(self._client.get(), self._location, self._limits, progress).run(transfers)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """See `BlobStore.delete`."""
+        remaining = iter(keys)
+        while batch := [*itertools.islice(remaining, self._limits.keys_per_delete)]:
+            for key in batch:
+                check_key(key)
+            with self._errors("delete", f"{batch[0]} and {len(batch) - 1} more"):
+                deleting.delete(self._client.get(), self._location, batch)
+
+    def _target(self, key: str) -> dict[str, str]:
+        return {"Bucket": self._location.bucket, "Key": self._location.root + key}
+
+    def _require_readable(self, key: str) -> None:
+        if not self._location.can_hold(key):
+            raise StoreAccessError(
+                f"cannot write {key!r} to {self._written}: behind an endpoint Triton reads names "
+                "of letters, digits, '.', '-' and '_' only; rename it"
+            )
+
+    def _errors(self, action: str, what: str) -> AbstractContextManager[None]:
+        return s3_errors(self._location.bucket, action, what)
+
+
+def _headers(condition: Condition) -> dict[str, Any]:
+    match condition:
+        case IfAbsent():
+            return {"IfNoneMatch": "*"}
+        case IfUnchanged(etag):
+            return {"IfMatch": etag}
+        case None:
+            return {}

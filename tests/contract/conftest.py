@@ -1,0 +1,15 @@
+"""The S3 server of the contract suites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from triton_deploy_storage.testing_s3 import MotoServer
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[MotoServer]:
+    with MotoServer() as server:
+        yield server
