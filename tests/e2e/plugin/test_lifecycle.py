@@ -82,7 +82,7 @@ def test_after_a_restart_of_the_server(own_site):
     )
     assert listed == client.get_deployment("x")
     printed = own_site.click("get", "--name", "x")
-    assert "reason: not loaded since the server started" in printed.out.splitlines()
+    assert "reason: not loaded since the server started" in printed.out
     complaint = own_site.click("predict", "--name", "x", "-I", _input(own_site)).complaint
     assert "does not serve model 'x' now" in complaint
     client.update_deployment("x")
