@@ -9,6 +9,11 @@ from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("triton_deploy_core.testing")
 
+# A lookup that outlived its deadline goes on in a thread, also while another test runs: it must
+# neither draw from the global `random`, which Hypothesis watches, nor ask the internet.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
 settings.register_profile(
     "dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
