@@ -5,8 +5,6 @@ Needs the extra ``s3`` and, for `MotoServer`, ``moto[server]``.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import boto3
@@ -15,8 +13,8 @@ from botocore.config import Config
 from triton_deploy_core.clock import Clock
 from triton_deploy_core.ports.store import StoredObject
 from triton_deploy_storage.s3 import Limits, S3Store
+from triton_deploy_storage.testing_process import ChildServer
 
-_STOP_SECONDS = 10
 # One request after another: moto looks at a condition and writes in two steps.
 _PROGRAM = """
 import sys, threading
@@ -45,34 +43,11 @@ CREDENTIALS = {
 """The environment that boto3 and Triton need for a `MotoServer`."""
 
 
-class MotoServer:
+class MotoServer(ChildServer):
     """An S3 server, for as long as a ``with`` block and never longer than this process."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-        self.endpoint = ""
-
-    def __enter__(self) -> MotoServer:  # noqa: PYI034  (no typing_extensions here)
-        """Start it on a free port; `endpoint` is its URL."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        line = self._process.stdout.readline().strip() if self._process.stdout else ""
-        if not line:
-            self.__exit__()
-            raise RuntimeError("moto's server did not start: pip install 'moto[server]'")
-        self.endpoint = f"http://127.0.0.1:{line}"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop it."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate(timeout=_STOP_SECONDS)
+        super().__init__(_PROGRAM, package="moto[server]")
 
     def client(self) -> Any:
         """Return a plain boto3 client for it."""

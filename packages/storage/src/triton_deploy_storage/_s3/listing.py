@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from triton_deploy_core.keys import check_key
 from triton_deploy_core.ports.store import Blob
+from triton_deploy_storage._objects.object_names import can_begin_a_key, is_key
 from triton_deploy_storage._s3.location import S3Location
 
 
@@ -15,12 +15,12 @@ def blobs(client: Any, location: S3Location, prefix: str) -> Iterator[Blob]:
 
     Objects whose names are no keys (``a//b``) are somebody else's.
     """
-    if not _can_begin_a_key(prefix):
+    if not can_begin_a_key(prefix):
         return
     for page in pages(client, Bucket=location.bucket, Prefix=location.root + prefix):
         for item in page.get("Contents", ()):
             key = item["Key"][len(location.root) :]
-            if _is_key(key):
+            if is_key(key):
                 yield Blob(key, item["Size"], item["ETag"])
 
 
@@ -30,22 +30,10 @@ def directories(client: Any, location: S3Location) -> Iterator[str]:
     for page in found:
         for item in page.get("CommonPrefixes", ()):
             name = item["Prefix"][len(location.root) : -1]
-            if _is_key(name):
+            if is_key(name):
                 yield name
 
 
 def pages(client: Any, **request: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the answers to a listing of any length."""
     yield from client.get_paginator("list_objects_v2").paginate(**request)
-
-
-def _is_key(key: str) -> bool:
-    try:
-        check_key(key)
-    except ValueError:
-        return False
-    return True
-
-
-def _can_begin_a_key(prefix: str) -> bool:
-    return ("\0" not in prefix and prefix.isprintable()) or _is_key(prefix)

@@ -7,9 +7,9 @@ from concurrent.futures import Executor
 from typing import Any
 
 from triton_deploy_core.ports.store import Content, LocalFile
+from triton_deploy_storage._objects.sources import OpenSource, opened
 from triton_deploy_storage._s3.limits import Limits, ranges
 from triton_deploy_storage._s3.multipart import put_in_parts
-from triton_deploy_storage._s3.reading import OpenSource, opened
 
 _CHECKSUM = "CRC32"
 

@@ -1,0 +1,1 @@
+"""What the adapters of all object stores share."""
