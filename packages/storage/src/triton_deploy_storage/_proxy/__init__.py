@@ -1,0 +1,1 @@
+"""What `FaultProxy` is made of."""
