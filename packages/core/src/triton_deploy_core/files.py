@@ -18,6 +18,7 @@ A server that runs on serves the old version until the new one does, in each of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from triton_deploy_core import layout
@@ -115,6 +116,16 @@ class Files:
         self._put(plan.files)
         self._delete(plan.removed - in_the_way)
         self._set_config(plan.config)
+
+    def touch(self) -> None:
+        """Give the configuration and the record newer times, so that a load brings all up again.
+
+        Triton loads every version anew where a file beside them is newer than at the last load. A
+        configuration is written in a later second than all else: the record then is too.
+        """
+        for path in (CONFIG_FILE, RECORD_FILE):
+            with suppress(BlobNotFoundError):
+                self._write(path, self._content(path))
 
     def undo(self, journal: Journal) -> None:
         """Put everything back as it was before the operation. May be done again and again.

@@ -49,9 +49,18 @@ class Operation:
         self._server = around.server
         self._name = files.name
 
-    def deploy(self, package: ModelPackage, now: Snapshot) -> Deployment:
-        """Make a package what the name serves; after a failure all is as `now` says."""
-        plan = planning.plan(package, now, self._around.configs)
+    def deploy(
+        self, package: ModelPackage, now: Snapshot, *, keep_versions: int = 0, force: bool = False
+    ) -> Deployment:
+        """Make a package what the name serves; after a failure all is as `now` says.
+
+        Args:
+            package: the model.
+            now: what there is.
+            keep_versions: how many previous versions stay.
+            force: have the server load the model again, also where nothing has changed.
+        """
+        plan = planning.plan(package, now, self._around.configs, keep_versions=keep_versions)
         if not plan.serves:
             raise InvalidPackageError(
                 f"{package.origin.model_uri} has no version that its version_policy would serve. "
@@ -65,6 +74,8 @@ class Operation:
             self._files.keep(journal, now)
             self._say(f"uploading {len(plan.files)} files to {self._around.location}")
             self._files.write(plan)
+            if force:
+                self._files.touch()
             self._say(f"loading '{self._name}' on {self._server.url}")
             loading = True
             serving.load(self._server, self._name, plan.serves, self._around.deadline())

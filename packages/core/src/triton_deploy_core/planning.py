@@ -49,8 +49,16 @@ class Plan:
     garbage: frozenset[str]
 
 
-def plan(package: ModelPackage, now: Snapshot, configs: ConfigFormat) -> Plan:
+def plan(
+    package: ModelPackage, now: Snapshot, configs: ConfigFormat, *, keep_versions: int = 1
+) -> Plan:
     """Decide how a package becomes what is served under a name.
+
+    Args:
+        package: the model.
+        now: what there is.
+        configs: reads and rewrites ``config.pbtxt``.
+        keep_versions: how many previous versions stay, where the layout is ours.
 
     Raises:
         InvalidPackageError: a configuration can't be parsed, or a file can't be where it wants.
@@ -61,7 +69,9 @@ def plan(package: ModelPackage, now: Snapshot, configs: ConfigFormat) -> Plan:
     number = _choose_version(package, now.versions, serving, configs)
     if number in serving:
         return _in_place_plan(package, number, now)
-    return _fresh_version_plan(package, number, now, serving, configs)
+    return _fresh_version_plan(
+        package, number, now, serving, configs=configs, keep_versions=keep_versions
+    )
 
 
 def _fresh_version_plan(
@@ -69,16 +79,21 @@ def _fresh_version_plan(
     number: int,
     now: Snapshot,
     serving: frozenset[int],
+    *,
     configs: ConfigFormat,
+    keep_versions: int,
 ) -> Plan:
     """Upload beside what serves, invisible; one write of the configuration makes it the one."""
     everything = now.versions | {number}
     pinned = configs.with_version_policy(package.config or b"", Specific(frozenset({number})))
     final = package.config if package.config_is_verbatim else pinned
     policy = _policy(final, configs)
-    kept = {number, *sorted(serving)[-1:]}
-    if policy.visible(kept) != {number}:
-        kept = {number}
+    previous = [
+        version
+        for version in (*sorted(now.versions - serving), *sorted(serving))
+        if version != number and policy.visible({number, version}) == {number}
+    ]
+    kept = {number, *previous[len(previous) - min(keep_versions, len(previous)) :]}
     fits_at_once = policy.visible(everything) == {number}
     files = _files_of(package, number)
     # A version of that number that nobody sees gives way to the new one.

@@ -17,6 +17,7 @@ from triton_deploy_core.deployment import Deployment
 from triton_deploy_core.errors import (
     DeploymentExistsError,
     DeploymentNotFoundError,
+    InvalidSettingError,
     NotOursError,
     StoreAccessError,
 )
@@ -33,6 +34,7 @@ from triton_deploy_core.records import Record
 from triton_deploy_core.snapshot import Snapshot, read_record, require_ours
 
 DEFAULT_TIMEOUT_SECONDS = 900.0
+DEFAULT_KEEP_VERSIONS = 1
 _READERS = 16
 
 
@@ -122,10 +124,25 @@ class DeploymentService:
             self._require_free(now)
             return operation.deploy(package, now)
 
-    def update(self, name: str, package: ModelPackage) -> Deployment:
+    def update(
+        self,
+        name: str,
+        package: ModelPackage,
+        *,
+        keep_versions: int = DEFAULT_KEEP_VERSIONS,
+        force: bool = False,
+    ) -> Deployment:
         """Replace what a name serves; the old version serves until the new one does.
 
         A failure leaves the old version serving and its files as they were.
+
+        Args:
+            name: the deployment's name.
+            package: the model.
+            keep_versions: how many previous versions stay in the repository, so that going back
+                to one of them transfers nothing; 0 or more. A package that its user laid out
+                says itself which versions there are.
+            force: have the server load the model again, also where nothing has changed.
 
         Raises:
             DeploymentNotFoundError: there is no deployment of that name.
@@ -134,15 +151,18 @@ class DeploymentService:
             InvalidPackageError: the package can't be served.
             LoadFailedError: Triton refused it.
             LoadTimeoutError: Triton was still loading it at the deadline.
+            InvalidSettingError: `keep_versions` is negative.
         """
         parsed = DeploymentName(name)
+        if keep_versions < 0:
+            raise InvalidSettingError(f"keep_versions={keep_versions}: it has to be 0 or more.")
         self._require_working()
         with self._operation(parsed, "update") as operation:
             now = Snapshot.take(self._store, parsed)
             require_ours(now, self._store.location)
             if not now.exists:
                 raise self._not_found(parsed)
-            return operation.deploy(package, now)
+            return operation.deploy(package, now, keep_versions=keep_versions, force=force)
 
     def delete(self, name: str) -> None:
         """Unload a deployment, wait until the server has let go, and remove its files.

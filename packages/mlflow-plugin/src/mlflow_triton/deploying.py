@@ -8,6 +8,7 @@ from mlflow_triton import bootstrap
 from mlflow_triton.flavors import load_flavor
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
 from mlflow_triton.mlmodel import infer_flavor, read_mlmodel
+from mlflow_triton.settings import Settings
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import ModelPackage
 from triton_deploy_core.ports.source import LocatedModel
@@ -22,7 +23,7 @@ def create(
     name: str,
     model_uri: str,
     flavor: str | None,
-    options: PackageOptions,
+    settings: Settings,
 ) -> Record:
     """Deploy a model under a new name and return its record.
 
@@ -31,7 +32,7 @@ def create(
     """
     service.require_new(name)
     with bootstrap.model_source().open(model_uri) as model:
-        package = make_package(DeploymentName(name), model, flavor, options)
+        package = make_package(DeploymentName(name), model, flavor, settings.package_options)
         return service.create(name, package).record
 
 
@@ -40,11 +41,11 @@ def update(
     name: str,
     model_uri: str | None,
     flavor: str | None,
-    options: PackageOptions,
+    settings: Settings,
 ) -> Record:
     """Replace the model that a name serves and return the new record.
 
-    Without a model URI the model that is deployed now is deployed again, with these options.
+    Without a model URI the model that is deployed now is deployed again, with these settings.
 
     Raises:
         DeployError: it could not be done; the old model still serves.
@@ -53,8 +54,11 @@ def update(
     if not model_uri:
         model_uri, flavor = record.mlflow_model_uri, flavor or record.flavor
     with bootstrap.model_source().open(model_uri) as model:
-        package = make_package(DeploymentName(name), model, flavor, options)
-        return service.update(name, package).record
+        package = make_package(DeploymentName(name), model, flavor, settings.package_options)
+        done = service.update(
+            name, package, keep_versions=settings.keep_versions, force=settings.force
+        )
+        return done.record
 
 
 def make_package(

@@ -65,7 +65,7 @@ class TritonDeploymentClient(BaseDeploymentClient):
             _refuse_endpoint(endpoint)
             settings = self._settings(Use.DEPLOY, config)
             with bootstrap.deployment_service(settings) as service:
-                record = create(service, name, model_uri, flavor, settings.package_options)
+                record = create(service, name, model_uri, flavor, settings)
             return {"name": str(record.name), "flavor": record.flavor}
 
     def update_deployment(
@@ -94,7 +94,7 @@ class TritonDeploymentClient(BaseDeploymentClient):
             _refuse_endpoint(endpoint)
             settings = self._settings(Use.DEPLOY, config)
             with bootstrap.deployment_service(settings) as service:
-                record = update(service, name, model_uri, flavor, settings.package_options)
+                record = update(service, name, model_uri, flavor, settings)
             return {"flavor": record.flavor}
 
     def delete_deployment(

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from mlflow_triton.flavors.packaging import PackageOptions
 from triton_deploy_core.errors import InvalidSettingError
-from triton_deploy_core.service import DEFAULT_TIMEOUT_SECONDS
+from triton_deploy_core.service import DEFAULT_KEEP_VERSIONS, DEFAULT_TIMEOUT_SECONDS
 
 DEFAULT_URL = "localhost:8000"
 DEFAULT_REQUEST_TIMEOUT_SECONDS = 60.0
@@ -158,6 +158,22 @@ SETTINGS: tuple[Setting, ...] = (
         "where max_batch_size is above 1).",
         Use.DEPLOY | Use.RUN_LOCAL,
     ),
+    Setting(
+        "keep_versions",
+        _count(0),
+        "N",
+        "Previous versions that stay in the repository: going back to one of them transfers "
+        f"nothing (default {DEFAULT_KEEP_VERSIONS}).",
+        Use.DEPLOY | Use.RUN_LOCAL,
+    ),
+    Setting(
+        "force",
+        _switch,
+        "true|false",
+        "Whether update has Triton load the model again though nothing has changed (default "
+        "false).",
+        Use.DEPLOY | Use.RUN_LOCAL,
+    ),
     Setting("http_port", _port, "PORT", "HTTP port (default: a free one).", Use.RUN_LOCAL),
     Setting("grpc_port", _port, "PORT", "gRPC port (default: a free one).", Use.RUN_LOCAL),
     Setting("metrics_port", _port, "PORT", "Metrics port (default: a free one).", Use.RUN_LOCAL),
@@ -199,6 +215,16 @@ class Settings:
     def request_timeout(self) -> float:
         """How long any other request may take, in seconds."""
         return float(self.values.get("request_timeout", DEFAULT_REQUEST_TIMEOUT_SECONDS))
+
+    @property
+    def keep_versions(self) -> int:
+        """How many previous versions stay in the repository."""
+        return int(self.values.get("keep_versions", DEFAULT_KEEP_VERSIONS))
+
+    @property
+    def force(self) -> bool:
+        """Whether the model is loaded again though nothing has changed."""
+        return bool(self.values.get("force", False))
 
     @property
     def package_options(self) -> PackageOptions:

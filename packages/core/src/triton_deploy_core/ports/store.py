@@ -41,10 +41,15 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object in a store of the same kind as the repository, named by its URI."""
+    """An object in a store of the same kind as the repository, named by its URI.
+
+    `etag` is the tag that the store's listing gives the object, empty where nobody looked: of one
+    URI, the same tag and size mean the same bytes.
+    """
 
     uri: str
     size: int
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
