@@ -14,7 +14,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|(file):")
 
 
 def open_store(location: str) -> BlobStore:
-    """Return the store for a location: a path, a ``file://`` URI, or S3 as Triton writes it.
+    """Return the store for a location: a path, a ``file://`` URI, S3 or GCS as Triton writes it.
 
     Nothing is touched yet: see `BlobStore.check`.
 
@@ -22,15 +22,16 @@ def open_store(location: str) -> BlobStore:
         InvalidSettingError: no adapter is there for the location, or its library is missing.
     """
     if not location.strip():
-        raise InvalidSettingError("the model repository is empty: give a directory or an s3:// URI")
+        raise InvalidSettingError(
+            "the model repository is empty: give a directory, s3:// or gs:// URI"
+        )
     match = _SCHEME.match(location)
     scheme = (match[1] or match[2]).lower() if match else ""
     if scheme not in _ADAPTERS:
         # The location itself stays out of the message: a URI can hold a password.
-        planned = " yet" if scheme in _PLANNED else ""
         raise InvalidSettingError(
-            f"model repositories at {scheme}:// are not supported{planned}: this version supports "
-            "local directories and S3; give a path, a file:// URI or s3://bucket/prefix"
+            f"model repositories at {scheme}:// are not supported: give a path, a file:// URI, "
+            "s3://bucket/prefix or gs://bucket/prefix"
         )
     return _ADAPTERS[scheme](location)
 
@@ -57,15 +58,30 @@ def _s3(location: str) -> BlobStore:
     try:
         from triton_deploy_storage.s3 import S3Store  # noqa: PLC0415  (only when used)
     except ModuleNotFoundError as error:
-        if error.name not in {"boto3", "botocore"}:
-            raise
-        raise InvalidSettingError(
-            "model repositories at s3:// need boto3: pip install 'triton-deploy-storage[s3]'"
-        ) from error
+        raise _without_library(error, "s3", "boto3", "botocore") from error
     return S3Store(location)
 
 
+def _gcs(location: str) -> BlobStore:
+    try:
+        from triton_deploy_storage.gcs import GcsStore  # noqa: PLC0415  (only when used)
+    except ModuleNotFoundError as error:
+        raise _without_library(
+            error, "gcs", "google-cloud-storage", "google", "requests"
+        ) from error
+    return GcsStore(location)
+
+
+def _without_library(error: ModuleNotFoundError, extra: str, *names: str) -> Exception:
+    """Return what to raise instead: the error itself, where it is not about these libraries."""
+    if (error.name or "").partition(".")[0] not in names:
+        return error
+    return InvalidSettingError(
+        f"model repositories of this kind need {names[0]}: "
+        f"pip install 'triton-deploy-storage[{extra}]'"
+    )
+
+
 _ADAPTERS: Mapping[str, Callable[[str], BlobStore]] = MappingProxyType(
-    {"": _directory, "file": _file_uri, "s3": _s3}
+    {"": _directory, "file": _file_uri, "s3": _s3, "gs": _gcs}
 )
-_PLANNED = frozenset({"gs"})

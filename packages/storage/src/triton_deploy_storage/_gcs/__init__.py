@@ -1,0 +1,1 @@
+"""What `GcsStore` is made of."""

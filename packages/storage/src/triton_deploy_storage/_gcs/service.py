@@ -1,0 +1,91 @@
+"""The library's client, made when it is first needed, and how each of its calls is made."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import google.auth
+from google.api_core.retry import Retry
+from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError
+from google.cloud.storage import Client
+from google.cloud.storage.retry import DEFAULT_RETRY
+from requests.adapters import HTTPAdapter
+
+from triton_deploy_storage._gcs.gcs_errors import gcs_errors
+from triton_deploy_storage._gcs.limits import Limits
+from triton_deploy_storage._gcs.location import GcsLocation
+
+_CONNECT_SECONDS = 10
+_READ_SECONDS = 60
+_FIRST_DELAY_SECONDS = 0.5
+_LONGEST_DELAY_SECONDS = 8.0
+
+
+class Service:
+    """A client of the application default credentials, shared by all threads.
+
+    Where there are none, it asks as anybody, as Triton does: public buckets and emulators answer.
+
+    Attributes:
+        location: the repository's.
+        limits: the store's.
+        options: what each call to the library gets: time-outs in seconds, and which faults are
+            tried again for how long.
+    """
+
+    def __init__(self, location: GcsLocation, limits: Limits) -> None:
+        self.location = location
+        self.limits = limits
+        # The outcome of each call is the same when it is made twice, so all may be tried again.
+        retry: Retry = DEFAULT_RETRY.with_timeout(limits.patience_seconds).with_delay(
+            initial=_FIRST_DELAY_SECONDS, maximum=_LONGEST_DELAY_SECONDS
+        )
+        self.options: dict[str, Any] = {
+            "timeout": (_CONNECT_SECONDS, _READ_SECONDS),
+            "retry": retry,
+        }
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def client(self) -> Any:
+        """Return the client.
+
+        Raises:
+            StoreAccessError: the credentials that are set can't be read.
+        """
+        with self._lock:
+            if self._client is None:
+                with gcs_errors(self.location.bucket, "use", "the settings for the repository"):
+                    self._client = _make(self.limits.workers + self.limits.large_at_once)
+            return self._client
+
+    def blob(self, key: str) -> Any:
+        """Return the library's handle of a key of the repository."""
+        return self.foreign(self.location.bucket, self.location.root + key)
+
+    def foreign(self, bucket: str, name: str) -> Any:
+        """Return the library's handle of any object."""
+        return self.client().bucket(bucket).blob(name)
+
+
+def _make(connections: int) -> Any:
+    # Without a project: it is needed to make buckets only, and not always known.
+    client = Client(project=None, credentials=_credentials())
+    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections)
+    for scheme in ("https://", "http://"):
+        client._http.mount(scheme, adapter)  # noqa: SLF001  (as the library's own samples do)
+    return client
+
+
+def _credentials() -> Any:
+    if os.environ.get("STORAGE_EMULATOR_HOST"):
+        return AnonymousCredentials()  # type: ignore[no-untyped-call]
+    try:
+        return google.auth.default(scopes=Client.SCOPE)[0]
+    except DefaultCredentialsError:
+        if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+            raise
+        return AnonymousCredentials()  # type: ignore[no-untyped-call]

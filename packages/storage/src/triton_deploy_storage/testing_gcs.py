@@ -1,0 +1,162 @@
+"""GCS for contract suites: a server on this machine, and a `StoreHarness` for `GcsStore`.
+
+Needs the extra ``gcs`` and, for `GcsServer`, ``gcp-storage-emulator``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import requests
+
+from triton_deploy_core.ports.store import StoredObject
+from triton_deploy_storage.gcs import GcsStore, Limits
+from triton_deploy_storage.testing_process import ChildServer
+
+_PROGRAM = "from triton_deploy_storage.testing_gcs_service import main; main()"
+_SECONDS = 60
+_NOTHING_IN_PARTS = (
+    b"--x\r\nContent-Type: application/json\r\n\r\n{}\r\n"
+    b"--x\r\nContent-Type: application/x\r\n\r\n\r\n--x--"
+)
+
+
+class GcsServer(ChildServer):
+    """A GCS server, for as long as a ``with`` block and never longer than this process."""
+
+    def __init__(self) -> None:
+        super().__init__(_PROGRAM, package="gcp-storage-emulator")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment that the library and Triton need for it."""
+        return {
+            "STORAGE_EMULATOR_HOST": self.endpoint,
+            "CLOUD_STORAGE_EMULATOR_ENDPOINT": self.endpoint,
+        }
+
+    def bucket(self, name: str) -> PlainBucket:
+        """Make a bucket."""
+        return PlainBucket(self.endpoint, name)
+
+
+class PlainBucket:
+    """A new bucket on an emulator, by plain HTTP requests."""
+
+    def __init__(self, endpoint: str, name: str) -> None:
+        self.name = name
+        self._endpoint = endpoint
+        self._session = requests.Session()
+        self._ask("POST", "/storage/v1/b", json={"name": name})
+        never = {"softDeletePolicy": {"retentionDurationSeconds": "0"}}
+        self._ask("PATCH", f"/storage/v1/b/{name}", json=never)
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write an object."""
+        # The emulator fails at an empty body: an empty object comes as two parts.
+        kind = "media" if data else "multipart"
+        query = urlencode({"uploadType": kind, "name": name})
+        self._ask(
+            "POST",
+            f"/upload/storage/v1/b/{self.name}/o?{query}",
+            data=data or _NOTHING_IN_PARTS,
+            headers={"Content-Type": "application/x" if data else "multipart/related; boundary=x"},
+        )
+
+    def remove(self, name: str) -> None:
+        """Delete an object."""
+        self._ask("DELETE", self._path(name))
+
+    def names(self, prefix: str = "") -> list[str]:
+        """List objects."""
+        found: list[str] = []
+        query = {"prefix": prefix}
+        while True:
+            page = self._ask("GET", f"/storage/v1/b/{self.name}/o?{urlencode(query)}").json()
+            found += [item["name"] for item in page.get("items", ())]
+            if "nextPageToken" not in page:
+                return found
+            query["pageToken"] = page["nextPageToken"]
+
+    def objects(self, prefix: str = "") -> dict[str, bytes]:
+        """Read everything."""
+        names = self.names(prefix)
+        return {name: self._ask("GET", self._path(name) + "?alt=media").content for name in names}
+
+    def close(self) -> None:
+        """Remove it with all that is in it."""
+        for name in self.names():
+            self.remove(name)
+        self._ask("DELETE", f"/storage/v1/b/{self.name}")
+        self._session.close()
+
+    def _path(self, name: str) -> str:
+        return f"/storage/v1/b/{self.name}/o/{quote(name, safe='')}"
+
+    def _ask(self, method: str, path: str, **request: Any) -> requests.Response:
+        answer = self._session.request(method, self._endpoint + path, timeout=_SECONDS, **request)
+        answer.raise_for_status()
+        return answer
+
+
+class GcsHarness:
+    """A `StoreHarness` that looks at a new bucket by plain requests alone.
+
+    ``STORAGE_EMULATOR_HOST`` has to name the server.
+
+    Args:
+        server: an emulator that keeps preconditions.
+        bucket: a name that no bucket has.
+    """
+
+    prefix = "some/models"
+
+    def __init__(self, server: GcsServer, bucket: str) -> None:
+        self._server = server
+        self._bucket = server.bucket(bucket)
+        self._elsewhere: PlainBucket | None = None
+        # Foreign objects that nothing may ever touch or show.
+        foreign = ("some/models2/f", "some/modelsf", "some/é %25", "some/", "some/models/")
+        self._foreign: Mapping[str, bytes] = dict.fromkeys(foreign, b"")
+        for name, data in self._foreign.items():
+            self._bucket.put(name, data)
+        self.store = self.another()
+
+    def another(self) -> GcsStore:
+        """See `StoreHarness.another`."""
+        return self._store(self._bucket.name)
+
+    def missing(self) -> GcsStore:
+        """See `StoreHarness.missing`."""
+        return self._store("no-such-bucket")
+
+    def raw_write(self, key: str, data: bytes) -> None:
+        """See `StoreHarness.raw_write`."""
+        self._bucket.put(f"{self.prefix}/{key}", data)
+
+    def raw_snapshot(self) -> dict[str, bytes]:
+        """See `StoreHarness.raw_snapshot`."""
+        found = self._bucket.objects()
+        assert {name: found.pop(name) for name in self._foreign} == self._foreign  # noqa: S101
+        return {name.removeprefix(f"{self.prefix}/"): data for name, data in found.items()}
+
+    def stored_object(self, data: bytes) -> StoredObject:
+        """See `StoreHarness.stored_object`."""
+        if self._elsewhere is None:
+            self._elsewhere = self._server.bucket(f"{self._bucket.name}-elsewhere")
+        name = "mlflow/1/with space %25/model.onnx"
+        self._elsewhere.put(name, data)
+        return StoredObject(f"gs://{self._elsewhere.name}/{name}", len(data))
+
+    def close(self) -> None:
+        """See `StoreHarness.close`."""
+        self._bucket.close()
+        if self._elsewhere is not None:
+            self._elsewhere.close()
+
+    def _store(self, bucket: str) -> GcsStore:
+        # Small, so that chunks and pages are among what the suites try.
+        limits = Limits(chunk=4 << 20, page=100, workers=8)
+        return GcsStore(f"gs://{bucket}/{self.prefix}", limits=limits)
