@@ -30,8 +30,8 @@ def open_store(location: str) -> BlobStore:
     if scheme not in _ADAPTERS:
         # The location itself stays out of the message: a URI can hold a password.
         raise InvalidSettingError(
-            f"model repositories at {scheme}:// are not supported: give a path, a file:// URI, "
-            "s3://bucket/prefix or gs://bucket/prefix"
+            f"model repositories at {scheme}:// are not supported: give a local directory "
+            "(a path or a file:// URI), s3://bucket/prefix or gs://bucket/prefix"
         )
     return _ADAPTERS[scheme](location)
 

@@ -74,6 +74,8 @@ class Service:
 def _make(connections: int) -> Any:
     # Without a project: it is needed to make buckets only, and not always known.
     client = Client(project=None, credentials=_credentials())
+    # For traces that nobody asked for, it would look up the bucket, which our role may not.
+    client._bucket_metadata_cache = None  # noqa: SLF001
     adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections)
     for scheme in ("https://", "http://"):
         client._http.mount(scheme, adapter)  # noqa: SLF001  (as the library's own samples do)
