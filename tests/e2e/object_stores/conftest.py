@@ -1,4 +1,4 @@
-"""A real Triton that reads from S3, and MLflow's models to deploy there."""
+"""A real Triton that reads from S3 or GCS, and MLflow's models to deploy there."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from mlflow.deployments import BaseDeploymentClient, get_deploy_client
 
+from triton_deploy_storage.testing_gcs import GcsServer
 from triton_deploy_storage.testing_s3 import CREDENTIALS, MotoServer
 from triton_local_server import LocalTriton
 
@@ -25,30 +27,62 @@ BUCKET = "models"
 PREFIX = "some/triton"
 
 
+class PlainBucket(Protocol):
+    """A bucket, around our adapters."""
+
+    def put(self, name: str, data: bytes) -> None: ...
+
+    def remove(self, name: str) -> None: ...
+
+    def objects(self, prefix: str = "") -> dict[str, bytes]: ...
+
+
+@dataclass(frozen=True)
+class S3Bucket:
+    """One of a MotoServer, by a plain client."""
+
+    client: Any
+
+    def put(self, name: str, data: bytes) -> None:
+        self.client.put_object(Bucket=BUCKET, Key=name, Body=data)
+
+    def remove(self, name: str) -> None:
+        self.client.delete_object(Bucket=BUCKET, Key=name)
+
+    def objects(self, prefix: str = "") -> dict[str, bytes]:
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
+        found = {}
+        for key in keys:
+            with self.client.get_object(Bucket=BUCKET, Key=key)["Body"] as body:
+                found[key] = body.read()
+        return found
+
+
 @dataclass(frozen=True)
 class Site:
     """A Triton and the bucket that it reads."""
 
     triton: LocalTriton
     repository: str
-    plain: Any
+    bucket: PlainBucket
+    environment: Mapping[str, str]
 
-    def objects(self, prefix: str = f"{PREFIX}/") -> dict[str, bytes]:
-        """Everything in the repository, by a plain client."""
-        pages = self.plain.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
-        keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
-        found = {}
-        for key in keys:
-            with self.plain.get_object(Bucket=BUCKET, Key=key)["Body"] as body:
-                found[key.removeprefix(f"{PREFIX}/")] = body.read()
-        assert found.pop("") == b""
-        return found
+    @property
+    def scheme(self) -> str:
+        return self.repository.partition(":")[0]
+
+    def objects(self) -> dict[str, bytes]:
+        """Everything in the repository."""
+        found = self.bucket.objects(f"{PREFIX}/")
+        assert found.pop(f"{PREFIX}/") == b""
+        return {name.removeprefix(f"{PREFIX}/"): data for name, data in found.items()}
 
     def put(self, key: str, data: bytes) -> None:
-        self.plain.put_object(Bucket=BUCKET, Key=f"{PREFIX}/{key}", Body=data)
+        self.bucket.put(f"{PREFIX}/{key}", data)
 
     def remove(self, key: str) -> None:
-        self.plain.delete_object(Bucket=BUCKET, Key=f"{PREFIX}/{key}")
+        self.bucket.remove(f"{PREFIX}/{key}")
 
 
 @pytest.fixture(scope="session")
@@ -70,18 +104,39 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any
     return tracking_uri, json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.fixture(scope="session")
-def shared_site() -> Iterator[Site]:
+@contextmanager
+def s3_site() -> Iterator[Site]:
     with MotoServer() as moto:
-        plain = moto.client()
-        plain.create_bucket(Bucket=BUCKET)
-        # Triton does not start where nothing is below its prefix.
-        plain.put_object(Bucket=BUCKET, Key=f"{PREFIX}/", Body=b"")
+        client = moto.client()
+        client.create_bucket(Bucket=BUCKET)
         repository = f"s3://{moto.endpoint}/{BUCKET}/{PREFIX}"
-        with LocalTriton(
-            repository, disable_auto_complete=True, exit_timeout=0, env=CREDENTIALS
-        ) as triton:
-            yield Site(triton, repository, plain)
+        with serving(repository, S3Bucket(client), CREDENTIALS) as site:
+            yield site
+
+
+@contextmanager
+def gcs_site() -> Iterator[Site]:
+    with (
+        GcsServer() as gcs,
+        serving(f"gs://{BUCKET}/{PREFIX}", gcs.bucket(BUCKET), gcs.environment) as site,
+    ):
+        yield site
+
+
+@contextmanager
+def serving(repository: str, bucket: PlainBucket, environment: Mapping[str, str]) -> Iterator[Site]:
+    # Triton does not start where nothing is below its prefix.
+    bucket.put(f"{PREFIX}/", b"")
+    with LocalTriton(
+        repository, disable_auto_complete=True, exit_timeout=0, env=environment
+    ) as triton:
+        yield Site(triton, repository, bucket, environment)
+
+
+@pytest.fixture(scope="session", params=[s3_site, gcs_site], ids=["s3", "gs"])
+def shared_site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    with request.param() as site:
+        yield site
 
 
 @pytest.fixture
@@ -93,7 +148,7 @@ def site(
         "MLFLOW_TRACKING_URI": logged[0],
         "TRITON_URL": shared_site.triton.http_url,
         "TRITON_MODEL_REPO": shared_site.repository,
-        **CREDENTIALS,
+        **shared_site.environment,
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
