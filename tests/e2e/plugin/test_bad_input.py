@@ -140,7 +140,7 @@ def test_a_repository_that_is_a_file(site, monkeypatch):
     assert f"The model repository {__file__} is no directory" in site.click(*CREATE).complaint
 
 
-@pytest.mark.parametrize("location", ["gs://user:secret@bucket/models", "ftp://host/models"])
+@pytest.mark.parametrize("location", ["as://user:secret@bucket/models", "ftp://host/models"])
 def test_a_repository_of_a_kind_that_is_not_supported(site, monkeypatch, location):
     monkeypatch.setenv("TRITON_MODEL_REPO", location)
     complaint = site.click(*CREATE).complaint
@@ -148,8 +148,9 @@ def test_a_repository_of_a_kind_that_is_not_supported(site, monkeypatch, locatio
     assert "secret" not in complaint
 
 
-def test_credentials_in_a_repositorys_location_are_refused_and_not_shown(site, monkeypatch):
-    monkeypatch.setenv("TRITON_MODEL_REPO", "s3://user:secret@bucket/models")
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_credentials_in_a_repositorys_location_are_refused_and_not_shown(site, monkeypatch, scheme):
+    monkeypatch.setenv("TRITON_MODEL_REPO", f"{scheme}://user:secret@bucket/models")
     complaint = site.click(*CREATE).complaint
     assert "credentials do not belong there" in complaint
     assert "secret" not in complaint

@@ -106,7 +106,7 @@ def run_local(**config: str) -> str:
 
 def test_a_repository_that_is_no_directory(tmp_path):
     assert "does not exist" in run_local(triton_model_repo=str(tmp_path / "missing"))
-    assert "gs://" in run_local(triton_model_repo="gs://bucket/models")
+    assert "gs://bucket/prefix" in run_local(triton_model_repo="gs://Bucket/models")
 
 
 class _Impatient:

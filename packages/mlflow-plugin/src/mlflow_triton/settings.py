@@ -107,7 +107,7 @@ SETTINGS: tuple[Setting, ...] = (
         "triton_model_repo",
         _text,
         "PATH",
-        "The model repository that Triton reads: a directory, file://… or s3://…",
+        "The model repository that Triton reads: a directory, file://…, s3://… or gs://…",
         _ALL,
         "TRITON_MODEL_REPO",
     ),
