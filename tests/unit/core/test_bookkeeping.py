@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from triton_deploy_core.bookkeeping import journal_key, lease_key
+from triton_deploy_core.bookkeeping import digests_key, journal_key, lease_key
 from triton_deploy_core.errors import NotOursError, StoreError
 from triton_deploy_core.journal import Journal, Phase
 from triton_deploy_core.names import DeploymentName
@@ -16,25 +16,27 @@ NAME = DeploymentName("iris")
 
 @given(names(), names())
 def test_bookkeeping_files_are_nobodys_directory_and_nobody_elses(one, other):
-    keys = {lease_key(one), journal_key(one)}
-    assert len(keys) == 2
+    keys = {lease_key(one), journal_key(one), digests_key(one)}
+    assert len(keys) == 3
     for key in keys:
         assert not DeploymentName.is_valid(key)
         assert len(key.encode()) <= 255
     if one != other:
-        assert keys.isdisjoint({lease_key(other), journal_key(other)})
+        assert keys.isdisjoint({lease_key(other), journal_key(other), digests_key(other)})
 
 
 def test_a_journal_comes_back_as_it_was_written():
     journal = Journal(
         Phase.UNDO,
-        before=frozenset({"1/m", "2/"}),
+        before={"1/m": "tag", "2/": ""},
         inline={"config.pbtxt": b"\x00\xff"},
-        copied=frozenset({"1/m"}),
+        copies={"1/m": ".deploy/saved/1/m"},
         hiding=b"",
         coming=frozenset({0, 7}),
         was_ready=True,
         settled=b"x",
+        settles=True,
+        record=b"{}",
         garbage=frozenset({"1/m"}),
     )
     assert Journal.decode(journal.encode(), NAME) == journal
@@ -47,11 +49,12 @@ def test_a_journal_comes_back_as_it_was_written():
         b"{}",
         b"[]",
         b"[" * 10_000,
-        Journal(Phase.DELETE).encode().replace(b'"format": 1', b'"format": 2'),
+        Journal(Phase.DELETE).encode().replace(b'"format": 2', b'"format": 1'),
         Journal(Phase.DELETE).encode().replace(b"delete", b"destroy"),
-        Journal(Phase.UNDO, before=frozenset({"../../etc/passwd"})).encode(),
+        Journal(Phase.UNDO, before={"../../etc/passwd": "tag"}).encode(),
         Journal(Phase.UNDO, garbage=frozenset({"/etc/passwd"})).encode(),
         Journal(Phase.UNDO, inline={"a/../b": b""}).encode(),
+        Journal(Phase.UNDO, copies={"a": "../b"}).encode(),
     ],
 )
 def test_a_journal_that_can_not_be_trusted_is_refused(data):

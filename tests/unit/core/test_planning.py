@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from triton_deploy_core import planning
+from triton_deploy_core.digests import Digests
 from triton_deploy_core.errors import InvalidPackageError
+from triton_deploy_core.holdings import Holdings
 from triton_deploy_core.layout import versions
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import Origin, TreePackage
-from triton_deploy_core.planning import plan
+from triton_deploy_core.plan import Commit
 from triton_deploy_core.ports.config_format import Latest, Specific
 from triton_deploy_core.ports.store import LocalFile, StoredObject
 from triton_deploy_core.snapshot import Snapshot
@@ -22,6 +25,10 @@ FORMAT = SimpleConfigFormat()
 def _now(**files: bytes) -> Snapshot:
     store = MemoryStore({f"m/{path.replace('__', '/')}": data for path, data in files.items()})
     return Snapshot.take(store, DeploymentName("m"))
+
+
+def plan(package, now, configs):
+    return planning.plan(package, now, Holdings(now, Digests()), configs)
 
 
 def _pinned(*versions: int) -> bytes:
@@ -150,23 +157,23 @@ def test_files_beside_the_versions_that_are_no_longer_in_the_package_go():
 def test_a_users_configuration_waits_until_old_versions_are_gone_where_it_would_serve_them():
     config = b'backend: "x" version_policy { all {} }'
     chosen = plan(version_package(b"", 2, user_config=config), _with(1, config=config), FORMAT)
-    assert chosen.settled == config
-    assert chosen.config is not None
-    assert FORMAT.version_policy(chosen.config) == Specific(frozenset({2}))
+    assert chosen.commit.settled == config
+    assert chosen.commit.config is not None
+    assert FORMAT.version_policy(chosen.commit.config) == Specific(frozenset({2}))
     assert chosen.garbage == {"1/model.onnx"}
 
 
 def test_a_users_configuration_that_hides_old_versions_is_written_at_once():
     chosen = plan(version_package(b"", 2, user_config=b'backend: "x"'), _with(1), FORMAT)
-    assert (chosen.config, chosen.settled) == (b'backend: "x"', None)
+    assert (chosen.commit.config, chosen.commit.settles) == (b'backend: "x"', False)
     assert FORMAT.version_policy(b'backend: "x"') == Latest(1)
 
 
 def test_a_tree_replaces_what_is_there_path_by_path():
     chosen = plan(tree_package({"1/model.onnx": b"y", "3/model.onnx": b"z"}), _with(1, 2), FORMAT)
-    assert chosen.removed == {"2/model.onnx"}
+    assert chosen.garbage == {"2/model.onnx"}
     assert chosen.serves == {3}
-    assert chosen.config is None
+    assert chosen.commit == Commit(None, None)
 
 
 def test_a_trees_configuration_is_read_from_its_file(tmp_path):
@@ -175,7 +182,7 @@ def test_a_trees_configuration_is_read_from_its_file(tmp_path):
     origin = Origin("u", "triton")
     files = {"config.pbtxt": LocalFile(path, 1), "1/m": LocalFile(path, 1)}
     chosen = plan(TreePackage(origin, files), _with(), FORMAT)
-    assert chosen.config == path.read_bytes()
+    assert chosen.commit.config == path.read_bytes()
     assert set(chosen.files) == {"1/m"}
     path.unlink()
     with pytest.raises(InvalidPackageError, match="can't be read"):

@@ -48,7 +48,9 @@ class TestCreate:
 
     def test_leaves_no_bookkeeping_behind(self, world):
         world.service.create("iris", version_package(b"one"))
-        assert all(key.startswith(("iris/", "other/")) for key in world.store.snapshot())
+        assert world.unfinished() == []
+        outside = [key for key in world.store.snapshot() if not key.startswith(("iris/", "other/"))]
+        assert outside == [".iris.@digests"]
 
     def test_deploys_a_users_configuration_byte_for_byte(self, world):
         config = b'# mine\nbackend: "onnxruntime" max_batch_size: 0\n'

@@ -29,6 +29,11 @@ def journal_key(name: DeploymentName) -> str:
     return f".{_stem(name)}.@journal"
 
 
+def digests_key(name: DeploymentName) -> str:
+    """Return the key of what is known of the bytes of a deployment's files."""
+    return f".{_stem(name)}.@digests"
+
+
 def _stem(name: DeploymentName) -> str:
     """The name itself, or where a file of that name would be too long, a digest of it."""
     if len(name.value) <= _MAX_STEM:

@@ -22,17 +22,20 @@ from contextlib import suppress
 from dataclasses import replace
 
 from triton_deploy_core import layout
-from triton_deploy_core.bookkeeping import OWN_DIRECTORY, journal_key
+from triton_deploy_core.bookkeeping import OWN_DIRECTORY, digests_key, journal_key
+from triton_deploy_core.digests import Digests
 from triton_deploy_core.errors import BlobNotFoundError
+from triton_deploy_core.holdings import Holdings
 from triton_deploy_core.journal import Journal, Phase
 from triton_deploy_core.keys import displaced, is_marker
 from triton_deploy_core.lease import Lease
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import CONFIG_FILE
-from triton_deploy_core.planning import Plan
+from triton_deploy_core.package_files import OWN_FILES
+from triton_deploy_core.plan import Plan
 from triton_deploy_core.ports.progress import Progress
 from triton_deploy_core.ports.store import Blob, BlobStore, Content, Source, StoredBlob, Transfer
-from triton_deploy_core.records import RECORD_FILE, Record
+from triton_deploy_core.records import RECORD_FILE
 from triton_deploy_core.snapshot import Snapshot
 
 SAVED = f"{OWN_DIRECTORY}saved/"
@@ -81,18 +84,29 @@ class Files:
         self._lease.verify()
         self._store.delete([journal_key(self._name)])
 
+    def holdings(self, now: Snapshot) -> Holdings:
+        """Return what is known of the bytes that there are."""
+        try:
+            data = self._store.read(digests_key(self._name)).data if now.exists else b""
+        except BlobNotFoundError:
+            data = b""
+        return Holdings(now, Digests.decode(data))
+
+    def remember(self, digests: Digests) -> None:
+        """Write down what is known of the bytes that there are."""
+        self._lease.verify()
+        self._store.write(digests_key(self._name), digests.encode())
+
     def draft(self, now: Snapshot, plan: Plan, *, was_ready: bool) -> Journal:
         """Return how to put back what the plan is going to replace or remove. Writes nothing."""
-        own = {CONFIG_FILE, RECORD_FILE}
-        touched = (frozenset(plan.files) | plan.removed | own) & frozenset(now.files)
+        touched = (plan.files.keys() | plan.removed | OWN_FILES) & now.files.keys()
         small = sorted(path for path in touched if now.files[path].size <= _INLINE_BYTES)
-        markers = frozenset(filter(is_marker, touched))
-        inlined = frozenset(small[:_INLINE_FILES]) | (touched & own) | markers
+        inlined = {*small[:_INLINE_FILES], *(touched & OWN_FILES), *filter(is_marker, touched)}
         return Journal(
             phase=Phase.UNDO,
-            before=frozenset(now.files),
+            before={path: blob.etag for path, blob in now.files.items()},
             inline={path: self._content(path) for path in sorted(inlined)},
-            copied=touched - inlined,
+            copies={path: SAVED + path for path in touched - inlined},
             hiding=plan.hiding,
             coming=plan.serves,
             was_ready=was_ready,
@@ -100,10 +114,13 @@ class Files:
 
     def keep(self, journal: Journal, now: Snapshot) -> None:
         """Write the journal, and copies of what it does not hold itself."""
-        self.note(replace(journal, copied=frozenset()))
-        if journal.copied:
+        self.note(replace(journal, copies={}))
+        if journal.copies:
             self._put(
-                {SAVED + path: self._copy_of(path, now.files[path]) for path in journal.copied}
+                {
+                    place: self._copy_of(path, now.files[path])
+                    for path, place in journal.copies.items()
+                }
             )
             self.note(journal)
 
@@ -115,13 +132,14 @@ class Files:
         self._delete(in_the_way)
         self._put(plan.files)
         self._delete(plan.removed - in_the_way)
-        self._set_config(plan.config)
+        self._set_config(plan.commit.config)
 
     def touch(self) -> None:
         """Give the configuration and the record newer times, so that a load brings all up again.
 
-        Triton loads every version anew where a file beside them is newer than at the last load. A
-        configuration is written in a later second than all else: the record then is too.
+        Triton loads every version anew where a file beside them is newer than at the last load,
+        and none where just the configuration is (seen on Triton 2.51). A configuration is written
+        in a later second than all else: the record then is too.
         """
         for path in (CONFIG_FILE, RECORD_FILE):
             with suppress(BlobNotFoundError):
@@ -132,25 +150,34 @@ class Files:
 
         What is as it was already is not written: Triton would load it again.
         """
-        present = {blob.key[len(self._prefix) :]: blob for blob in self._listing()}
+        present = self.present()
         config = journal.inline.get(CONFIG_FILE)
         if present:
             self._set_config(config if journal.hiding is None else journal.hiding)
-        added = present.keys() - journal.before - {CONFIG_FILE}
-        copies = {path for path in added if path.startswith(SAVED)}
-        self._delete(added - copies)
-        restored: dict[str, Source] = {
-            path: Content(data)
-            for path, data in journal.inline.items()
-            if path != CONFIG_FILE and (path not in present or self._content(path) != data)
-        }
-        for path in journal.copied:
-            # A copy is removed when all is put back: one that is gone is not needed any more.
-            if SAVED + path in present:
-                restored[path] = self._copy_of(SAVED + path, present[SAVED + path])
-        self._put(restored)
+        copies = present.keys() & journal.copies.values()
+        self._delete(present.keys() - journal.before.keys() - copies - {CONFIG_FILE})
+        self._put(self._lost(journal, present))
         self._set_config(config)
         self._delete(copies)
+
+    def _lost(self, journal: Journal, present: Mapping[str, Blob]) -> dict[str, Source]:
+        """Return what is to be put back, and from where."""
+
+        def is_back(path: str) -> bool:
+            return path in present and present[path].etag == journal.before[path]
+
+        lost: dict[str, Source] = {
+            path: Content(data)
+            for path, data in journal.inline.items()
+            if path != CONFIG_FILE
+            and not is_back(path)
+            and (path not in present or self._content(path) != data)
+        }
+        for path, place in journal.copies.items():
+            # A copy is removed when all is put back: one that is gone is not needed any more.
+            if place in present and not is_back(path):
+                lost[path] = self._copy_of(place, present[place])
+        return lost
 
     def settle(self, journal: Journal) -> None:
         """Remove what nobody serves any more, then write the user's own configuration.
@@ -161,27 +188,29 @@ class Files:
         old = layout.versions(journal.garbage)
         self._delete(
             path
-            for path in (blob.key[len(self._prefix) :] for blob in self._listing())
+            for path in self.present()
             if path in journal.garbage or layout.version_of(path) in old or path.startswith(SAVED)
         )
-        if journal.settled is not None:
+        if journal.settles:
             self._set_config(journal.settled)
 
-    def record(self, record: Record) -> None:
-        """Write the record of what serves now.
+    def record(self, record: bytes | None) -> None:
+        """Write the record of what serves now, where there is one to write.
 
         Not before it serves: a changed record would make Triton reload an old version that has to
         go on serving after a failure.
         """
-        self._write(RECORD_FILE, record.encode())
+        if record is not None and record != self._content_or_none(RECORD_FILE):
+            self._write(RECORD_FILE, record)
 
     def remove_all(self) -> None:
         """Remove every file of the name; a server that starts meanwhile loads none of them."""
-        present = {blob.key[len(self._prefix) :] for blob in self._listing()}
+        present = self.present()
         if present:
             self._set_config(layout.UNFINISHED_CONFIG)
-            self._delete(present - {CONFIG_FILE})
+            self._delete(present.keys() - {CONFIG_FILE})
             self._delete([CONFIG_FILE])
+        self._store.delete([digests_key(self._name)])
 
     def lend(self, version: int, to: int, now: Snapshot, config: bytes) -> None:
         """Put a copy of a version under another number, with a configuration that serves it.
@@ -203,11 +232,18 @@ class Files:
     def _copy_of(self, path: str, blob: Blob) -> Source:
         return Content(b"") if is_marker(path) else StoredBlob(self._prefix + path, blob.size)
 
-    def _listing(self) -> list[Blob]:
-        return list(self._store.list(self._prefix))
+    def present(self) -> dict[str, Blob]:
+        """Return what files there are: path inside the model's directory → file."""
+        return {blob.key[len(self._prefix) :]: blob for blob in self._store.list(self._prefix)}
 
     def _content(self, path: str) -> bytes:
         return b"" if is_marker(path) else self._store.read(self._prefix + path).data
+
+    def _content_or_none(self, path: str) -> bytes | None:
+        try:
+            return self._content(path)
+        except BlobNotFoundError:
+            return None
 
     def _put(self, files: Mapping[str, Source]) -> None:
         if not files:
@@ -219,11 +255,7 @@ class Files:
 
     def _set_config(self, config: bytes | None) -> None:
         """Make this the configuration, none for None; one that is in force already stays."""
-        try:
-            now = self._content(CONFIG_FILE)
-        except BlobNotFoundError:
-            now = None
-        if config == now:
+        if config == self._content_or_none(CONFIG_FILE):
             return
         if config is None:
             self._delete([CONFIG_FILE])

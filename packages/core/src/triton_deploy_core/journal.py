@@ -12,7 +12,7 @@ from typing import Any
 from triton_deploy_core.errors import StoreError
 from triton_deploy_core.names import DeploymentName
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Phase(Enum):
@@ -34,39 +34,47 @@ class Journal:
 
     Attributes:
         phase: what to do with what is left.
-        before: all files that there were before the operation; none: the name was free.
+        before: path → tag of all files that there were before the operation; none: the name was
+            free.
         inline: the content of small files that it replaces or removes.
-        copied: larger ones, of which a copy lies under `files.SAVED`, unless all is put back.
-        hiding: see `planning.Plan.hiding`.
+        copies: path → where a copy of it waits, of larger ones. Copies that are gone are not
+            needed any more.
+        hiding: see `plan.Plan.hiding`.
         coming: the versions that the server was, or will be, told to load.
         was_ready: what the server's ``/v2/health/ready`` said before the operation.
-        settled: see `planning.Plan.settled`.
-        garbage: see `planning.Plan.garbage`.
+        settled: see `plan.Commit.settled`.
+        settles: see `plan.Commit.settles`.
+        garbage: see `plan.Plan.garbage`.
+        record: the record of what serves, where it is still to be written.
     """
 
     phase: Phase
-    before: frozenset[str] = frozenset()
+    before: Mapping[str, str] = field(default_factory=dict)
     inline: Mapping[str, bytes] = field(default_factory=dict)
-    copied: frozenset[str] = frozenset()
+    copies: Mapping[str, str] = field(default_factory=dict)
     hiding: bytes | None = None
     coming: frozenset[int] = frozenset()
     was_ready: bool = False
     settled: bytes | None = None
+    settles: bool = False
     garbage: frozenset[str] = frozenset()
+    record: bytes | None = None
 
     def encode(self) -> bytes:
         """Return the file's content."""
         fields: dict[str, Any] = {
             "format": _FORMAT,
             "phase": self.phase.value,
-            "before": sorted(self.before),
+            "before": dict(sorted(self.before.items())),
             "inline": {path: _text(data) for path, data in sorted(self.inline.items())},
-            "copied": sorted(self.copied),
+            "copies": dict(sorted(self.copies.items())),
             "hiding": None if self.hiding is None else _text(self.hiding),
             "coming": sorted(self.coming),
             "was_ready": self.was_ready,
             "settled": None if self.settled is None else _text(self.settled),
+            "settles": self.settles,
             "garbage": sorted(self.garbage),
+            "record": None if self.record is None else _text(self.record),
         }
         return json.dumps(fields, indent=1).encode()
 
@@ -81,17 +89,19 @@ class Journal:
             fields = _of_this_format(json.loads(data))
             return cls(
                 phase=Phase(fields["phase"]),
-                before=_paths(fields["before"]),
+                before={path: str(fields["before"][path]) for path in _paths(fields["before"])},
                 inline={
                     path: base64.b64decode(fields["inline"][path], validate=True)
                     for path in _paths(fields["inline"])
                 },
-                copied=_paths(fields["copied"]),
+                copies=_copies(fields["copies"]),
                 hiding=_bytes(fields["hiding"]),
                 coming=frozenset(int(number) for number in fields["coming"]),
                 was_ready=bool(fields["was_ready"]),
                 settled=_bytes(fields["settled"]),
+                settles=bool(fields["settles"]),
                 garbage=_paths(fields["garbage"]),
+                record=_bytes(fields["record"]),
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise StoreError(
@@ -113,6 +123,12 @@ def _text(data: bytes) -> str:
 
 def _bytes(text: str | None) -> bytes | None:
     return None if text is None else base64.b64decode(text, validate=True)
+
+
+def _copies(fields: Any) -> dict[str, str]:
+    copies = {str(path): str(fields[path]) for path in fields}
+    _paths([*copies, *copies.values()])
+    return copies
 
 
 def _paths(texts: Any) -> frozenset[str]:

@@ -60,36 +60,55 @@ class Operation:
             keep_versions: how many previous versions stay.
             force: have the server load the model again, also where nothing has changed.
         """
-        plan = planning.plan(package, now, self._around.configs, keep_versions=keep_versions)
+        holdings = self._files.holdings(now)
+        plan = planning.plan(
+            package, now, holdings, self._around.configs, keep_versions=keep_versions
+        )
         if not plan.serves:
             raise InvalidPackageError(
                 f"{package.origin.model_uri} has no version that its version_policy would serve. "
                 "Add a version directory (1/), or correct the policy in config.pbtxt."
             )
         record = Record.of(self._name, self._around.location, package.origin)
-        finish = Journal(Phase.SETTLE, settled=plan.settled, garbage=plan.garbage)
+        if not (force or plan.changes(now)) and self._serves_just(plan.serves):
+            self._say(f"'{self._name}' serves just that already: nothing is transferred or loaded")
+            self._files.record(record.encode())
+            return Deployment.ready(record, plan.serves)
+        finish = Journal(
+            Phase.SETTLE,
+            settled=plan.commit.settled,
+            settles=plan.commit.settles,
+            garbage=plan.garbage,
+            record=record.encode(),
+        )
         journal = self._files.draft(now, plan, was_ready=self._server.is_ready())
         loading = False
         try:
             self._files.keep(journal, now)
             self._say(f"uploading {len(plan.files)} files to {self._around.location}")
             self._files.write(plan)
+            placed = self._files.present() if plan.files else now.files
             if force:
                 self._files.touch()
             self._say(f"loading '{self._name}' on {self._server.url}")
             loading = True
             serving.load(self._server, self._name, plan.serves, self._around.deadline())
-            self._files.record(record)
             self._files.note(finish)
         except BaseException as error:
             self._undo(error, journal, loading=loading)
             raise
         try:
             self._settle(finish)
+            digests = holdings.after(plan.contents, placed, plan.serves)
+            if digests != holdings.digests:
+                self._files.remember(digests)
         except DeployError as error:
             # The deployment is done and journaled: what is left to tidy up does not undo that.
             self._say(f"'{self._name}' serves; the next operation on it tidies up ({error})")
         return Deployment.ready(record, plan.serves)
+
+    def _serves_just(self, versions: frozenset[int]) -> bool:
+        return self._server.ready_versions(str(self._name)) == versions
 
     def delete(self) -> None:
         """Unload the name, wait until the server has let go, and remove its files."""
@@ -117,10 +136,16 @@ class Operation:
     def _settle(self, journal: Journal) -> None:
         # Old versions are let go before their files are, and before anybody is told of success:
         # the server is not ready until then.
-        serving.wait_until_quiet(self._server, self._name, self._around.deadline())
-        self._files.settle(journal)
-        if journal.settled is not None:
-            self._server.load(str(self._name), timeout=self._around.timeout)
+        if not journal.settles:
+            self._files.record(journal.record)
+        try:
+            serving.wait_until_quiet(self._server, self._name, self._around.deadline())
+            self._files.settle(journal)
+            if journal.settles:
+                self._server.load(str(self._name), timeout=self._around.timeout)
+        finally:
+            # Only now: a newer record would make that load bring all versions up once more.
+            self._files.record(journal.record)
         self._files.forget()
 
     def _delete(self) -> None:

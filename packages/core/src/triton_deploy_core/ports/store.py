@@ -43,8 +43,9 @@ class Content:
 class StoredObject:
     """An object in a store of the same kind as the repository, named by its URI.
 
-    `etag` is the tag that the store's listing gives the object, empty where nobody looked: of one
-    URI, the same tag and size mean the same bytes.
+    `etag` is a tag of its content as the store's listing has it (S3's ETag, a checksum of GCS):
+    of two objects that have it, and the size, in common, the bytes are the same. Empty where
+    nobody looked, or where the store has no such tag.
     """
 
     uri: str

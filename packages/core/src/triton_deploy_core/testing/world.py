@@ -68,6 +68,10 @@ class SimulatedWorld:
             if key.startswith(start) and key != start + RECORD_FILE
         }
 
+    def unfinished(self) -> list[str]:
+        """Return the leases and journals that there are: what only an operation under way has."""
+        return [key for key in self.store.snapshot() if key.endswith(("@lease", "@journal"))]
+
     def serves(self, name: str) -> dict[int, bytes]:
         """Return version → content of the model file that it was loaded from."""
         return {

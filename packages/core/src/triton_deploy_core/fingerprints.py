@@ -1,0 +1,58 @@
+"""Fingerprints of files that come from outside: where two are equal, the bytes are.
+
+A fingerprint says by its first word how it was made, so that no two kinds are ever equal:
+``sha256:<hex>`` of bytes that are at hand, ``etag:<tag>:<size>`` of an object that nobody has to
+fetch for that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from triton_deploy_core.errors import ModelSourceError
+from triton_deploy_core.ports.store import Content, LocalFile, Source, StoredObject
+
+_PIECE = 1 << 20
+
+
+class Fingerprints:
+    """Takes fingerprints, each once: that of a large file takes a while."""
+
+    def __init__(self) -> None:
+        self._taken: dict[Source, str | None] = {}
+
+    def of(self, source: Source) -> str | None:
+        """Return the fingerprint of a source, None where only its transfer could tell.
+
+        Raises:
+            ModelSourceError: a file can't be read.
+        """
+        if source not in self._taken:
+            self._taken[source] = _fingerprint(source)
+        return self._taken[source]
+
+
+def _fingerprint(source: Source) -> str | None:
+    match source:
+        case Content(data):
+            return f"sha256:{hashlib.sha256(data).hexdigest()}"
+        case LocalFile(path):
+            return f"sha256:{_digest_of_file(path)}"
+        case StoredObject(_, size, etag) if etag:
+            return f"etag:{etag}:{size}"
+        case _:
+            return None
+
+
+def _digest_of_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+    except OSError as error:
+        raise ModelSourceError(
+            f"cannot read {path}: {error.strerror or error}; check the path and permissions"
+        ) from error
+    return digest.hexdigest()
