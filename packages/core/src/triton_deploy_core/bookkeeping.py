@@ -16,6 +16,9 @@ from triton_deploy_core.names import DeploymentName
 OWN_DIRECTORY = ".deploy/"
 """Ours inside of every model: it does not start with a digit, so it is no version to Triton."""
 
+SAVED = f"{OWN_DIRECTORY}saved/"
+"""Where copies of replaced files wait, at the same path below it."""
+
 _MAX_STEM = 180
 
 

@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from triton_deploy_core import layout
-from triton_deploy_core.bookkeeping import OWN_DIRECTORY, digests_key, journal_key
+from triton_deploy_core.bookkeeping import SAVED, digests_key, journal_key
 from triton_deploy_core.digests import Digests
 from triton_deploy_core.errors import BlobNotFoundError
 from triton_deploy_core.holdings import Holdings
@@ -37,9 +37,6 @@ from triton_deploy_core.ports.progress import Progress
 from triton_deploy_core.ports.store import Blob, BlobStore, Content, Source, StoredBlob, Transfer
 from triton_deploy_core.records import RECORD_FILE
 from triton_deploy_core.snapshot import Snapshot
-
-SAVED = f"{OWN_DIRECTORY}saved/"
-"""Where copies of replaced files wait, inside the model: no version, so Triton ignores it."""
 
 _INLINE_BYTES = 64 * 1024
 _INLINE_FILES = 32
@@ -99,35 +96,36 @@ class Files:
 
     def draft(self, now: Snapshot, plan: Plan, *, was_ready: bool) -> Journal:
         """Return how to put back what the plan is going to replace or remove. Writes nothing."""
-        touched = (plan.files.keys() | plan.removed | OWN_FILES) & now.files.keys()
+        copies = {} if plan.stand_in is None else dict(plan.stand_in.copies)
+        touched = (plan.files.keys() | plan.removed | OWN_FILES) & now.files.keys() - copies.keys()
         small = sorted(path for path in touched if now.files[path].size <= _INLINE_BYTES)
         inlined = {*small[:_INLINE_FILES], *(touched & OWN_FILES), *filter(is_marker, touched)}
         return Journal(
             phase=Phase.UNDO,
             before={path: blob.etag for path, blob in now.files.items()},
             inline={path: self._content(path) for path in sorted(inlined)},
-            copies={path: SAVED + path for path in touched - inlined},
+            copies=copies | {path: SAVED + path for path in touched - inlined},
             hiding=plan.hiding,
+            stand_in=None if plan.stand_in is None else plan.stand_in.config,
             coming=plan.serves,
             was_ready=was_ready,
         )
 
     def keep(self, journal: Journal, now: Snapshot) -> None:
         """Write the journal, and copies of what it does not hold itself."""
-        self.note(replace(journal, copies={}))
+        self.note(replace(journal, copies={}, stand_in=None))
         if journal.copies:
-            self._put(
-                {
-                    place: self._copy_of(path, now.files[path])
-                    for path, place in journal.copies.items()
-                }
-            )
+            if journal.hiding is not None:
+                self._set_config(journal.hiding)
+            copies = journal.copies.items()
+            self._put({place: self._copy_of(path, now.files[path]) for path, place in copies})
             self.note(journal)
 
     def write(self, plan: Plan) -> None:
         """Write what the plan says; the configuration, whose write is the commit, comes last."""
-        if plan.hiding is not None:
-            self._set_config(plan.hiding)
+        before = plan.hiding if plan.stand_in is None else plan.stand_in.config
+        if before is not None:
+            self._set_config(before)
         in_the_way = displaced(plan.removed, plan.files)
         self._delete(in_the_way)
         self._put(plan.files)
@@ -151,14 +149,22 @@ class Files:
         What is as it was already is not written: Triton would load it again.
         """
         present = self.present()
-        config = journal.inline.get(CONFIG_FILE)
-        if present:
-            self._set_config(config if journal.hiding is None else journal.hiding)
+        lost = self._lost(journal, present)
         copies = present.keys() & journal.copies.values()
-        self._delete(present.keys() - journal.before.keys() - copies - {CONFIG_FILE})
-        self._put(self._lost(journal, present))
+        added = present.keys() - journal.before.keys() - copies - {CONFIG_FILE}
+        config = journal.inline.get(CONFIG_FILE)
+        hiding = config if journal.hiding is None else journal.hiding
+        if present:
+            mixed = journal.stand_in is not None and (lost or added)
+            self._set_config(journal.stand_in if mixed else hiding)
+        self._delete(added)
+        self._put(lost)
+        if copies:
+            # What they stand for is back. Should this die now, they are not to be looked at again.
+            self._set_config(hiding)
+            self.note(replace(journal, copies={}, stand_in=None))
+            self._delete(copies)
         self._set_config(config)
-        self._delete(copies)
 
     def _lost(self, journal: Journal, present: Mapping[str, Blob]) -> dict[str, Source]:
         """Return what is to be put back, and from where."""

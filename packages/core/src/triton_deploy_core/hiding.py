@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from triton_deploy_core import layout
-from triton_deploy_core.plan import policy_of
+from triton_deploy_core.policy import policy_of
 from triton_deploy_core.ports.config_format import ConfigFormat, Specific
 from triton_deploy_core.snapshot import Snapshot
 

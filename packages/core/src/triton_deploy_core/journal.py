@@ -40,6 +40,7 @@ class Journal:
         copies: path → where a copy of it waits, of larger ones. Copies that are gone are not
             needed any more.
         hiding: see `plan.Plan.hiding`.
+        stand_in: a configuration under which the copies serve; see `stand_in.StandIn.config`.
         coming: the versions that the server was, or will be, told to load.
         was_ready: what the server's ``/v2/health/ready`` said before the operation.
         settled: see `plan.Commit.settled`.
@@ -53,6 +54,7 @@ class Journal:
     inline: Mapping[str, bytes] = field(default_factory=dict)
     copies: Mapping[str, str] = field(default_factory=dict)
     hiding: bytes | None = None
+    stand_in: bytes | None = None
     coming: frozenset[int] = frozenset()
     was_ready: bool = False
     settled: bytes | None = None
@@ -69,6 +71,7 @@ class Journal:
             "inline": {path: _text(data) for path, data in sorted(self.inline.items())},
             "copies": dict(sorted(self.copies.items())),
             "hiding": None if self.hiding is None else _text(self.hiding),
+            "stand_in": None if self.stand_in is None else _text(self.stand_in),
             "coming": sorted(self.coming),
             "was_ready": self.was_ready,
             "settled": None if self.settled is None else _text(self.settled),
@@ -96,6 +99,7 @@ class Journal:
                 },
                 copies=_copies(fields["copies"]),
                 hiding=_bytes(fields["hiding"]),
+                stand_in=_bytes(fields["stand_in"]),
                 coming=frozenset(int(number) for number in fields["coming"]),
                 was_ready=bool(fields["was_ready"]),
                 settled=_bytes(fields["settled"]),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from triton_deploy_core.ports.config_format import ConfigFormat, Latest, Specific, VersionPolicy
+from triton_deploy_core.policy import policy_of
+from triton_deploy_core.ports.config_format import ConfigFormat, Specific
 from triton_deploy_core.ports.store import Source
 from triton_deploy_core.snapshot import Snapshot
+from triton_deploy_core.stand_in import StandIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ class Plan:
             beside it, to be written first; None where the one in force does that.
         commit: the configuration whose write is the commit.
         serves: the versions that serve once the load is over.
-        garbage: paths to delete once the new version serves.
+        garbage: paths to delete once the new version serves; among them copied versions.
+        stand_in: copies that serve, to whoever starts a server, while `files` and `removed` are
+            under way; None where no file that is in use changes in its place.
     """
 
     contents: Mapping[str, Source]
@@ -72,7 +76,8 @@ class Plan:
     hiding: bytes | None
     commit: Commit
     serves: frozenset[int]
-    garbage: frozenset[str] = field(default=frozenset())
+    garbage: frozenset[str]
+    stand_in: StandIn | None
 
     def changes(self, now: Snapshot) -> bool:
         """Whether anything is to be done to what there is."""
@@ -83,8 +88,3 @@ class Plan:
             or self.commit.settles
             or self.commit.config != now.config
         )
-
-
-def policy_of(config: bytes | None, configs: ConfigFormat) -> VersionPolicy:
-    """Return the policy in force under a configuration, Triton's default where there is none."""
-    return Latest() if config is None else configs.version_policy(config)

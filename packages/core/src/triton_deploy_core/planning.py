@@ -5,9 +5,10 @@ from __future__ import annotations
 from triton_deploy_core.holdings import Holdings
 from triton_deploy_core.package import ModelPackage, TreePackage
 from triton_deploy_core.package_files import numbered, usable
-from triton_deploy_core.plan import Plan, policy_of
+from triton_deploy_core.plan import Plan
 from triton_deploy_core.planning_fresh import fresh_version_plan
 from triton_deploy_core.planning_in_place import in_place_plan
+from triton_deploy_core.policy import policy_of
 from triton_deploy_core.ports.config_format import ConfigFormat
 from triton_deploy_core.snapshot import Snapshot
 from triton_deploy_core.version_choice import choose_version, held_version

@@ -8,9 +8,11 @@ from triton_deploy_core.holdings import Holdings
 from triton_deploy_core.keys import displaced
 from triton_deploy_core.package import VersionPackage
 from triton_deploy_core.package_files import OWN_FILES, numbered
-from triton_deploy_core.plan import Commit, Plan, policy_of
+from triton_deploy_core.plan import Commit, Plan
+from triton_deploy_core.policy import policy_of
 from triton_deploy_core.ports.config_format import ConfigFormat, Specific
 from triton_deploy_core.snapshot import Snapshot
+from triton_deploy_core.stand_in import stand_in
 
 
 def fresh_version_plan(
@@ -55,6 +57,7 @@ def fresh_version_plan(
         for path in now.files
         if path not in contents and path not in OWN_FILES and layout.version_of(path) not in kept
     }
+    copies = stand_in(now, changed.keys() | removed, taken=now.versions | {number}, configs=configs)
     return Plan(
         contents=contents,
         files={
@@ -71,4 +74,5 @@ def fresh_version_plan(
         ),
         serves=policy.visible({number}),
         garbage=frozenset(gone - removed),
+        stand_in=copies,
     )

@@ -9,10 +9,12 @@ from triton_deploy_core.hiding import hiding_config
 from triton_deploy_core.holdings import Holdings, is_tritons
 from triton_deploy_core.keys import displaced
 from triton_deploy_core.package_files import OWN_FILES
-from triton_deploy_core.plan import Commit, Plan, policy_of
+from triton_deploy_core.plan import Commit, Plan
+from triton_deploy_core.policy import policy_of
 from triton_deploy_core.ports.config_format import ConfigFormat
 from triton_deploy_core.ports.store import Source
 from triton_deploy_core.snapshot import Snapshot
+from triton_deploy_core.stand_in import stand_in
 
 
 def in_place_plan(
@@ -42,6 +44,9 @@ def in_place_plan(
     }
     # A version that goes as a whole can wait until the new ones serve.
     later = {path for path in leftovers if layout.version_of(path) not in {None, *coming}}
+    removed = in_the_way | (leftovers - later)
+    copies = stand_in(now, changed.keys() | removed, taken=now.versions | coming, configs=configs)
+    copied = frozenset() if copies is None else copies.versions
     serves = policy_of(config, configs).visible(coming)
     return Plan(
         contents=contents,
@@ -49,14 +54,15 @@ def in_place_plan(
             path: holdings.nearest(source, unusable=in_the_way | changed.keys())
             for path, source in changed.items()
         },
-        removed=frozenset(in_the_way | (leftovers - later)),
-        hiding=hiding_config(now, coming, configs),
+        removed=frozenset(removed),
+        hiding=hiding_config(now, coming | copied, configs),
         commit=Commit.of(
             config,
             serves=serves,
-            present=coming | layout.versions(later),
+            present=coming | layout.versions(later) | copied,
             configs=configs,
         ),
         serves=serves,
-        garbage=frozenset(later),
+        garbage=frozenset(later).union(() if copies is None else copies.copies.values()),
+        stand_in=copies,
     )

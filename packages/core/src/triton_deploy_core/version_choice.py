@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from triton_deploy_core.holdings import Holdings
 from triton_deploy_core.package import VersionPackage
-from triton_deploy_core.plan import policy_of
+from triton_deploy_core.policy import policy_of
 from triton_deploy_core.ports.config_format import (
     AllVersions,
     ConfigFormat,

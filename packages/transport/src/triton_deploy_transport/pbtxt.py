@@ -17,6 +17,8 @@ from triton_deploy_core.ports.config_format import AllVersions, Latest, Specific
 from triton_deploy_transport._one_line import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from triton_deploy_core.ports.config_format import VersionPolicy
 
 ModelConfig = model_config_pb2.ModelConfig
@@ -71,6 +73,20 @@ class PbtxtFormat:
             return Latest(policy.latest.num_versions)
         # Triton takes a policy that says nothing for all versions, and no policy for the latest.
         return AllVersions() if message.HasField("version_policy") else Latest()
+
+    def label_files(self, config: bytes) -> frozenset[str]:
+        """See `ConfigFormat.label_files`."""
+        return frozenset(
+            output.label_filename for output in parse(config).output if output.label_filename
+        )
+
+    def with_label_files(self, config: bytes, renamed: Mapping[str, str]) -> bytes:
+        """See `ConfigFormat.with_label_files`."""
+        message = parse(config)
+        for output in message.output:
+            if output.label_filename in renamed:
+                output.label_filename = renamed[output.label_filename]
+        return to_text(message)
 
     def with_version_policy(self, config: bytes, policy: VersionPolicy) -> bytes:
         """See `ConfigFormat.with_version_policy`."""

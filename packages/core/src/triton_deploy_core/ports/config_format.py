@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -46,6 +46,26 @@ class ConfigFormat(Protocol):
 
     def version_policy(self, config: bytes) -> VersionPolicy:
         """Return the policy in force under this configuration, ``Latest(1)`` if it names none.
+
+        Raises:
+            InvalidPackageError: Triton could not parse the configuration.
+        """
+        ...
+
+    def label_files(self, config: bytes) -> frozenset[str]:
+        """Return every ``label_filename`` of an output: paths inside the model's directory.
+
+        Raises:
+            InvalidPackageError: Triton could not parse the configuration.
+        """
+        ...
+
+    def with_label_files(self, config: bytes, renamed: Mapping[str, str]) -> bytes:
+        """Return the configuration with other label files, else meaning the same.
+
+        Args:
+            config: the configuration.
+            renamed: ``label_filename`` as it is → as it is to be.
 
         Raises:
             InvalidPackageError: Triton could not parse the configuration.

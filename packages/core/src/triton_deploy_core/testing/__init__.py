@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         StoreCall,
     )
     from triton_deploy_core.testing.store_harness import StoreHarness
+    from triton_deploy_core.testing.sudden_death import SuddenDeath
 
 __all__ = [
     "BlobStoreContract",
@@ -55,6 +56,7 @@ __all__ = [
     "SimulatedTriton",
     "StoreCall",
     "StoreHarness",
+    "SuddenDeath",
 ]
 
 _MODULES = {
@@ -71,6 +73,7 @@ _MODULES = {
         "CountMoments", "CrashAt", "FailAt", "Moment", "SimulatedCrash", "StoreCall",
     ),
     "store_harness": ("StoreHarness",),
+    "sudden_death": ("SuddenDeath",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -5,6 +5,7 @@ The real one, which knows the whole schema, is ``triton_deploy_transport.PbtxtFo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from triton_deploy_core.ports.config_format import AllVersions, Latest, Specific
 from triton_deploy_core.testing.config_text import Field, Message, Scalar, Value, Word, parse_text
 
 _POLICY = "version_policy"
+_LABELS = "label_filename"
 
 # Source: triton-inference-server/common, protobuf/model_config.proto, message ModelConfig.
 _REPEATED_AT_TOP = {
@@ -40,6 +42,20 @@ class SimpleConfigFormat:
     def version_policy(self, config: bytes) -> VersionPolicy:
         """See `ConfigFormat.version_policy`."""
         return policy_of(parse(config))
+
+    def label_files(self, config: bytes) -> frozenset[str]:
+        """See `ConfigFormat.label_files`."""
+        names = (str(field.value) for field in _label_fields(_checked(_decoded(config))))
+        return frozenset(name for name in names if name)
+
+    def with_label_files(self, config: bytes, renamed: Mapping[str, str]) -> bytes:
+        """See `ConfigFormat.with_label_files`. All the rest is kept byte for byte."""
+        text = _decoded(config)
+        for field in reversed(_label_fields(_checked(text))):
+            if field.value in renamed:
+                written = f"{_LABELS}: {json.dumps(renamed[str(field.value)], ensure_ascii=False)} "
+                text = text[: field.start] + written + text[field.end :]
+        return text.encode()
 
     def with_version_policy(self, config: bytes, policy: VersionPolicy) -> bytes:
         """See `ConfigFormat.with_version_policy`. All the rest is kept byte for byte."""
@@ -119,6 +135,18 @@ def _checked(text: str) -> Message:
         seen.add(field.name)
     policy_of(_as_dict(message))
     return message
+
+
+def _label_fields(message: Message) -> list[Field]:
+    """Return the fields that name a label file, in the order in which they are written."""
+    outputs = [item for field in message if field.name == "output" for item in _items(field.value)]
+    return [
+        field
+        for output in outputs
+        if isinstance(output, tuple)
+        for field in output
+        if field.name == _LABELS
+    ]
 
 
 def _without(text: str, field: Field) -> str:

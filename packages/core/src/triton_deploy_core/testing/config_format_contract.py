@@ -105,6 +105,22 @@ class ConfigFormatContract:
         once = configs.with_version_policy(CONFIG, policy)
         assert configs.with_version_policy(once, policy) == once
 
+    def test_label_files_are_read_and_replaced(self, configs: ConfigFormat) -> None:
+        """Each output may name one; an output may also be an entry of a list."""
+        more = b'output [ { name: "A" label_filename: "a b.txt" }, { name: "B" } ]\n'
+        config = CONFIG + more + b"output { name: \"C\" label_filename: 'labels.txt' }"
+        assert configs.label_files(config) == {"labels.txt", "a b.txt"}
+        assert configs.label_files(b"") == frozenset()
+        rewritten = configs.with_label_files(config, {"labels.txt": '.own/é "labels".txt'})
+        assert configs.label_files(rewritten) == {'.own/é "labels".txt', "a b.txt"}
+        expected, found = parse(config), parse(rewritten)
+        names = [output.pop("label_filename", "") for output in found["output"]]
+        assert names == ['.own/é "labels".txt', "a b.txt", "", '.own/é "labels".txt']
+        for output in expected["output"]:
+            output.pop("label_filename", "")
+        assert found == expected
+        assert configs.with_label_files(rewritten, {}) == rewritten
+
     def test_an_empty_config_can_get_a_policy(self, configs: ConfigFormat) -> None:
         """A configuration may be empty."""
         policy = Specific(frozenset({3}))
@@ -117,4 +133,8 @@ class ConfigFormatContract:
             configs.version_policy(config)
         with pytest.raises(InvalidPackageError):
             configs.with_version_policy(config, Latest())
+        with pytest.raises(InvalidPackageError):
+            configs.label_files(config)
+        with pytest.raises(InvalidPackageError):
+            configs.with_label_files(config, {})
         assert "\n" not in str(reading.value)

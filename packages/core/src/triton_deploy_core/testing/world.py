@@ -20,6 +20,7 @@ from triton_deploy_core.testing.config_format import SimpleConfigFormat
 from triton_deploy_core.testing.memory_store import MemoryStore
 from triton_deploy_core.testing.simulator import SimulatedTriton
 from triton_deploy_core.testing.store_faults import FaultHook
+from triton_deploy_core.testing.sudden_death import SuddenDeath
 
 MODEL_FILE = "model.onnx"
 CONFIG = b'backend: "onnxruntime"\nmax_batch_size: 0\n'
@@ -53,9 +54,18 @@ class SimulatedWorld:
             timeout=timeout,
         )
 
-    def new_process(self, faults: FaultHook | None = None) -> None:
-        """Go on as another process after one that died: with these faults from now on."""
-        self.store = MemoryStore(self.store.snapshot(), clock=self.clock, faults=faults)
+    def new_process(
+        self, faults: FaultHook | None = None, death: SuddenDeath | None = None
+    ) -> None:
+        """Go on as another process after one that died: with these faults from now on.
+
+        Args:
+            faults: of the repository.
+            death: of the process, at a step of what it does to the repository or the server.
+        """
+        self.store = self.store.survivor()
+        self.store.faults = death or faults
+        self.server.after_call = death
         self.server.store = self.store
         self.service = self.new_service()
 
