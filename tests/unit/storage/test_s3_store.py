@@ -74,7 +74,7 @@ def test_an_upload_that_fails_in_a_thread_is_mapped(store, service):
 def test_nobody_listens_is_unavailable(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
-    monkeypatch.setattr("botocore.retries.standard.random.random", lambda: 0.0)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
     with socket.socket() as taken:  # bound, so that nobody else gets it, but not listening
         taken.bind(("127.0.0.1", 0))
         store = S3Store(f"s3://http://127.0.0.1:{taken.getsockname()[1]}/bucket/prefix")

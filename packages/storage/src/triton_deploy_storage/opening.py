@@ -13,10 +13,15 @@ from triton_deploy_core.ports.store import BlobStore
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|(file):")
 
 
-def open_store(location: str) -> BlobStore:
+def open_store(location: str, *, s3: Mapping[str, str] | None = None) -> BlobStore:
     """Return the store for a location: a path, a ``file://`` URI, S3 or GCS as Triton writes it.
 
     Nothing is touched yet: see `BlobStore.check`.
+
+    Args:
+        location: where it is.
+        s3: how objects are stored there if it is on S3: the attributes of `s3.ObjectOptions` by
+            their names.
 
     Raises:
         InvalidSettingError: no adapter is there for the location, or its library is missing.
@@ -33,16 +38,16 @@ def open_store(location: str) -> BlobStore:
             f"model repositories at {scheme}:// are not supported: give a local directory "
             "(a path or a file:// URI), s3://bucket/prefix or gs://bucket/prefix"
         )
-    return _ADAPTERS[scheme](location)
+    return _ADAPTERS[scheme](location, s3 or {})
 
 
-def _directory(location: str) -> BlobStore:
+def _directory(location: str, _: Mapping[str, str]) -> BlobStore:
     from triton_deploy_storage.local import LocalStore  # noqa: PLC0415  (only when used)
 
     return LocalStore(location)
 
 
-def _file_uri(location: str) -> BlobStore:
+def _file_uri(location: str, _: Mapping[str, str]) -> BlobStore:
     from triton_deploy_storage.local import LocalStore  # noqa: PLC0415  (only when used)
 
     parts = urlsplit(location)
@@ -54,15 +59,15 @@ def _file_uri(location: str) -> BlobStore:
     return LocalStore(unquote(parts.path), location=location)
 
 
-def _s3(location: str) -> BlobStore:
+def _s3(location: str, options: Mapping[str, str]) -> BlobStore:
     try:
-        from triton_deploy_storage.s3 import S3Store  # noqa: PLC0415  (only when used)
+        from triton_deploy_storage import s3  # noqa: PLC0415  (only when used)
     except ModuleNotFoundError as error:
         raise _without_library(error, "s3", "boto3", "botocore") from error
-    return S3Store(location)
+    return s3.S3Store(location, options=s3.ObjectOptions.of(options))
 
 
-def _gcs(location: str) -> BlobStore:
+def _gcs(location: str, _: Mapping[str, str]) -> BlobStore:
     try:
         from triton_deploy_storage.gcs import GcsStore  # noqa: PLC0415  (only when used)
     except ModuleNotFoundError as error:
@@ -82,6 +87,6 @@ def _without_library(error: ModuleNotFoundError, extra: str, *names: str) -> Exc
     )
 
 
-_ADAPTERS: Mapping[str, Callable[[str], BlobStore]] = MappingProxyType(
+_ADAPTERS: Mapping[str, Callable[[str, Mapping[str, str]], BlobStore]] = MappingProxyType(
     {"": _directory, "file": _file_uri, "s3": _s3, "gs": _gcs}
 )

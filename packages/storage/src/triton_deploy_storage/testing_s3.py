@@ -5,6 +5,7 @@ Needs the extra ``s3`` and, for `MotoServer`, ``moto[server]``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import boto3
@@ -14,7 +15,9 @@ from triton_deploy_core.clock import Clock
 from triton_deploy_core.ports.store import StoredObject
 from triton_deploy_storage.s3 import Limits, S3Store
 from triton_deploy_storage.testing_process import ChildServer
+from triton_deploy_storage.testing_proxy import Answer, Break, Fault, FaultProxy
 
+_KEYS = 1000
 # One request after another: moto looks at a condition and writes in two steps.
 _PROGRAM = """
 import sys, threading
@@ -58,6 +61,38 @@ class MotoServer(ChildServer):
         ).client("s3", endpoint_url=self.endpoint, config=Config(s3={"addressing_style": "path"}))
 
 
+class BucketContent:
+    """All objects of a bucket, by a plain client; no content is read a second time."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._known: dict[tuple[str, str], bytes] = {}
+
+    def read(self) -> dict[str, bytes]:
+        """Return key → content; fail if an upload in parts is left unfinished."""
+        uploads = self._client.list_multipart_uploads(Bucket=self._bucket)
+        assert not uploads.get("Uploads"), uploads  # noqa: S101
+        return {key: self._content(key, tag) for key, tag in self._tags().items()}
+
+    def remove(self) -> None:
+        """Delete all."""
+        names = [{"Key": key} for key in self._tags()]
+        for first in range(0, len(names), _KEYS):
+            batch = {"Objects": names[first : first + _KEYS]}
+            self._client.delete_objects(Bucket=self._bucket, Delete=batch)
+
+    def _tags(self) -> dict[str, str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
+        return {item["Key"]: item["ETag"] for page in pages for item in page.get("Contents", ())}
+
+    def _content(self, key: str, tag: str) -> bytes:
+        if (key, tag) not in self._known:
+            with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
+                self._known[key, tag] = body.read()
+        return self._known[key, tag]
+
+
 class S3Harness:
     """A `StoreHarness` that looks at a new bucket with a plain client alone.
 
@@ -78,6 +113,7 @@ class S3Harness:
         self._before = before
         self._clock = clock
         client.create_bucket(Bucket=bucket)
+        self._objects = BucketContent(client, bucket)
         # Foreign objects that nothing may ever touch or show.
         foreign = ("some/models2/f", "some/modelsf", "some/é %25", "some/", "some/models/")
         self._foreign = dict.fromkeys(foreign, b"")
@@ -99,10 +135,8 @@ class S3Harness:
 
     def raw_snapshot(self) -> dict[str, bytes]:
         """See `StoreHarness.raw_snapshot`."""
-        found = self._objects()
+        found = self._objects.read()
         assert {key: found.pop(key) for key in self._foreign} == self._foreign  # noqa: S101
-        uploads = self._client.list_multipart_uploads(Bucket=self.bucket)
-        assert not uploads.get("Uploads"), uploads  # noqa: S101
         return {key.removeprefix(f"{self.prefix}/"): data for key, data in found.items()}
 
     def stored_object(self, data: bytes) -> StoredObject:
@@ -114,8 +148,7 @@ class S3Harness:
 
     def close(self) -> None:
         """See `StoreHarness.close`."""
-        for key in self._objects(content=False):
-            self._client.delete_object(Bucket=self.bucket, Key=key)
+        self._objects.remove()
         self._client.delete_bucket(Bucket=self.bucket)
 
     def _store(self, bucket: str) -> S3Store:
@@ -123,12 +156,44 @@ class S3Harness:
         limits = Limits(part=5 << 20, copy_part=5 << 20, whole_copy=6 << 20, workers=8)
         return S3Store(f"{self._before}{bucket}/{self.prefix}", limits=limits, clock=self._clock)
 
-    def _objects(self, *, content: bool = True) -> dict[str, bytes]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
-        keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
-        return {key: self._read(key) if content else b"" for key in keys}
 
-    def _read(self, key: str) -> bytes:
-        with self._client.get_object(Bucket=self.bucket, Key=key)["Body"] as body:
-            data: bytes = body.read()
-            return data
+class S3FaultSite:
+    """A `FaultSite` in a new bucket.
+
+    Args:
+        moto: the server.
+        proxy: the proxy before it.
+        bucket: a name that no bucket has.
+        clock: the stores'.
+    """
+
+    faults: Sequence[Fault] = (
+        *Break,
+        Answer.s3(500, "InternalError"),
+        Answer.s3(503, "SlowDown"),
+    )
+    refusals: Sequence[Fault] = (Answer.s3(503, "SlowDown"), Break.AFTER)
+
+    def __init__(self, moto: MotoServer, proxy: FaultProxy, bucket: str, clock: Clock) -> None:
+        self._client = moto.client()
+        self._bucket = bucket
+        self._client.create_bucket(Bucket=bucket)
+        self._objects = BucketContent(self._client, bucket)
+        self.proxy = proxy
+        limits = Limits(part=5 << 20, copy_part=5 << 20, whole_copy=6 << 20, workers=1)
+        self.store = S3Store(f"s3://{proxy.endpoint}/{bucket}/models", limits=limits, clock=clock)
+        self.direct = S3Store(f"s3://{moto.endpoint}/{bucket}/models", clock=clock)
+
+    def seed(self, files: Mapping[str, bytes]) -> None:
+        """See `FaultSite.seed`."""
+        present = self.snapshot()
+        names = [{"Key": f"models/{key}"} for key in present.keys() - files.keys()]
+        if names:
+            self._client.delete_objects(Bucket=self._bucket, Delete={"Objects": names})
+        for key, data in files.items():
+            if present.get(key) != data:
+                self._client.put_object(Bucket=self._bucket, Key=f"models/{key}", Body=data)
+
+    def snapshot(self) -> dict[str, bytes]:
+        """See `FaultSite.snapshot`."""
+        return {key.removeprefix("models/"): data for key, data in self._objects.read().items()}

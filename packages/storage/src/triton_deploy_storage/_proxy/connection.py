@@ -114,7 +114,8 @@ class Connection:
         if fault is Break.AFTER:
             return self._reset()
         head = answer.encode()
-        self._client.sendall(head + whole[: len(whole) // 2] if whole else head[: len(head) // 2])
+        in_head = fault is Break.WITHIN_HEAD
+        self._client.sendall(head[: len(head) // 2] if in_head else head + whole[: len(whole) // 2])
         return False
 
     def _instead(self, fault: Answer | Break) -> bool:

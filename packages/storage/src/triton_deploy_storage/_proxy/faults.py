@@ -29,8 +29,10 @@ class Break(Enum):
     """Reset when the request has arrived here: the service never sees it."""
     AFTER = auto()
     """Reset when the service has done it: its answer is lost."""
-    WITHIN_ANSWER = auto()
-    """Closed after half of the answer's body, or of its head if it has none."""
+    WITHIN_HEAD = auto()
+    """Closed after half of the answer's status line and headers."""
+    WITHIN_BODY = auto()
+    """Closed after half of the answer's body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +103,8 @@ class OnNth:
                 return None
             self.hit.append(request)
         return self._fault
+
+    def next(self) -> OnNth:
+        """Return the rule for the request after the one that this rule is for."""
+        nth = self._nth
+        return OnNth(self._fault, nth=nth.start + 1, when=self._when, times=len(nth))

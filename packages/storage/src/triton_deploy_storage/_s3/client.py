@@ -11,6 +11,7 @@ from botocore.config import Config
 from triton_deploy_core.errors import InvalidSettingError
 from triton_deploy_storage._s3.location import S3Location
 from triton_deploy_storage._s3.s3_errors import s3_errors
+from triton_deploy_storage._s3.whole_answers import require_whole_answers
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
@@ -51,8 +52,10 @@ def _make(location: S3Location, connections: int) -> Any:
     try:
         with s3_errors(location.bucket, "use", "the settings for the repository"):
             session = boto3.session.Session()
-            return session.client("s3", endpoint_url=location.endpoint, config=config)
+            client = session.client("s3", endpoint_url=location.endpoint, config=config)
     except ValueError as error:
         raise InvalidSettingError(
             "the settings of boto3 name no S3 service: check AWS_ENDPOINT_URL and AWS_REGION"
         ) from error
+    require_whole_answers(client, _ATTEMPTS)
+    return client

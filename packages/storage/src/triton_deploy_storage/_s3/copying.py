@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,12 +66,17 @@ def find(client: Any, location: S3Location, source: StoredBlob | StoredObject) -
 
 
 def copy_whole(
-    client: Any, target: dict[str, str], found: FoundObject, advance: Callable[[int], None]
+    client: Any,
+    target: dict[str, str],
+    found: FoundObject,
+    advance: Callable[[int], None],
+    *,
+    options: Mapping[str, str],
 ) -> None:
     """Copy an object in one request; one onto itself needs none."""
     if target != {"Bucket": found.bucket, "Key": found.key}:
         with _still_the_same(found):
-            client.copy_object(**target, **found.copy_source)
+            client.copy_object(**target, **options, **found.copy_source)
     advance(found.size)
 
 
@@ -83,6 +88,7 @@ def copy_parts(
     *,
     limits: Limits,
     pool: Executor,
+    options: Mapping[str, str],
 ) -> None:
     """Copy an object that is too large for one request."""
 
@@ -108,6 +114,7 @@ def copy_parts(
             send,
             pool=pool,
             verify=lambda: None,
+            options=options,
         )
 
 

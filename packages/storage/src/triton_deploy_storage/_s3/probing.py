@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,7 +16,7 @@ _NOBODYS_TAG = '"00000000000000000000000000000000"'
 _REFUSED = frozenset({"PreconditionFailed", "NoSuchKey", "412", "404"})
 
 
-def probe(client: Any, location: S3Location) -> None:
+def probe(client: Any, location: S3Location, options: Mapping[str, str]) -> None:
     """Ask for a write that must be refused, since its condition does not hold.
 
     Who may not write is told so before the condition is looked at. A service that does not know
@@ -27,7 +28,7 @@ def probe(client: Any, location: S3Location) -> None:
     """
     target = {"Bucket": location.bucket, "Key": location.root + _KEY}
     try:
-        client.put_object(**target, Body=b"", IfMatch=_NOBODYS_TAG)
+        client.put_object(**target, **options, Body=b"", IfMatch=_NOBODYS_TAG)
     except ClientError as error:
         if error_code(error) not in _REFUSED:
             raise

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from triton_deploy_core.errors import (
     BlobNotFoundError,
@@ -46,7 +47,7 @@ _WRONG_REGION = frozenset(
 )
 _UNREACHABLE = (
     *(exceptions.HTTPClientError, exceptions.ConnectionError, exceptions.IncompleteReadError),
-    *(exceptions.ChecksumError, exceptions.FlexibleChecksumError, ResponseParserError),
+    *(exceptions.ChecksumError, exceptions.FlexibleChecksumError, ResponseParserError, HTTPError),
 )
 _SERVER_ERROR = 500
 _TOO_MANY = 429
@@ -67,13 +68,18 @@ def s3_errors(bucket: str, action: str, what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise refusal(error_code(error), _status(error), bucket, where) from error
-    except (BotoCoreError, ResponseParserError) as error:
+    except (BotoCoreError, ResponseParserError, HTTPError) as error:
         raise _local_error(error, where) from error
 
 
 def error_code(error: ClientError) -> str:
     """Return the service's code for an error."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_conflict(error: ClientError) -> bool:
+    """Tell whether the service refused a write since its condition does not hold."""
+    return error_code(error) in _CONFLICTS
 
 
 def refusal(code: str, status: int, bucket: str, where: str) -> StoreError:

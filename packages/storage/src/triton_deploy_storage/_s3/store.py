@@ -5,14 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
 
 from triton_deploy_core.clock import Clock, SystemClock
-from triton_deploy_core.errors import (
-    BlobNotFoundError,
-    PreconditionFailedError,
-    StoreAccessError,
-)
+from triton_deploy_core.errors import BlobNotFoundError, StoreAccessError
 from triton_deploy_core.keys import check_file_key, check_key, check_transfer, is_marker
 from triton_deploy_core.ports.progress import Progress
 from triton_deploy_core.ports.store import (
@@ -20,15 +15,14 @@ from triton_deploy_core.ports.store import (
     BlobContent,
     Capabilities,
     Condition,
-    IfAbsent,
-    IfUnchanged,
     Transfer,
 )
-from triton_deploy_storage._s3 import deleting, listing
+from triton_deploy_storage._s3 import deleting, listing, small_objects
 from triton_deploy_storage._s3.client import LazyClient
 from triton_deploy_storage._s3.limits import Limits
 from triton_deploy_storage._s3.location import S3Location
 from triton_deploy_storage._s3.noticing import wait_until_noticed
+from triton_deploy_storage._s3.options import ObjectOptions
 from triton_deploy_storage._s3.probing import probe
 from triton_deploy_storage._s3.s3_errors import s3_errors
 from triton_deploy_storage._s3.transferring import Transferring
@@ -45,6 +39,7 @@ class S3Store:
         location: ``s3://bucket/prefix`` or ``s3://http://host:port/bucket/prefix``, as Triton
             reads it.
         limits: sizes of parts, and how much is done at once.
+        options: how objects are to be stored; the bucket's own ways where left out.
         clock: waits.
 
     Raises:
@@ -52,11 +47,17 @@ class S3Store:
     """
 
     def __init__(
-        self, location: str, *, limits: Limits | None = None, clock: Clock | None = None
+        self,
+        location: str,
+        *,
+        limits: Limits | None = None,
+        options: ObjectOptions | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._written = location
         self._location = S3Location.parse(location)
         self._limits = limits or Limits()
+        self._options = options or ObjectOptions()
         self._clock = clock or SystemClock()
         self._client = LazyClient(self._location, self._limits.workers)
 
@@ -75,7 +76,7 @@ class S3Store:
     def check(self) -> None:
         """See `BlobStore.check`."""
         with self._errors("write to", "the repository"):
-            probe(self._client.get(), self._location)
+            probe(self._client.get(), self._location, self._options.of_all)
 
     def directories(self) -> Iterator[str]:
         """See `BlobStore.directories`."""
@@ -93,9 +94,7 @@ class S3Store:
         if is_marker(key):
             raise BlobNotFoundError(f"{key!r} in {self._written} is a directory, not a file")
         with self._errors("read", key):
-            answer = self._client.get().get_object(**self._target(key))
-            with answer["Body"] as body:
-                return BlobContent(body.read(), answer["ETag"])
+            return small_objects.read(self._client.get(), self._target(key))
 
     def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
         """See `BlobStore.write`."""
@@ -104,18 +103,9 @@ class S3Store:
         client = self._client.get()
         with self._errors("write", key):
             wait_until_noticed(client, self._location, key, self._clock)
-            try:
-                answer = client.put_object(
-                    **self._target(key),
-                    **_headers(condition),
-                    Body=data,
-                    ChecksumAlgorithm="CRC32",
-                )
-            except client.exceptions.NoSuchKey as error:
-                raise PreconditionFailedError(
-                    f"{key} is not in {self._written} any more: somebody else removed it"
-                ) from error
-        return str(answer["ETag"])
+            return small_objects.write(
+                client, self._target(key), data, condition, self._options.of_all
+            )
 
     def transfer(self, transfers: Sequence[Transfer], progress: Progress) -> None:
         """See `BlobStore.transfer`."""
@@ -124,7 +114,13 @@ class S3Store:
             self._require_readable(item.key)
         progress.total(sum(item.source.size for item in transfers))
         if transfers:
-            Transferring(self._client.get(), self._location, self._limits, progress).run(transfers)
+            Transferring(
+                self._client.get(),
+                self._location,
+                self._limits,
+                progress,
+                self._options.of_models,
+            ).run(transfers)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `BlobStore.delete`."""
@@ -147,13 +143,3 @@ class S3Store:
 
     def _errors(self, action: str, what: str) -> AbstractContextManager[None]:
         return s3_errors(self._location.bucket, action, what)
-
-
-def _headers(condition: Condition) -> dict[str, Any]:
-    match condition:
-        case IfAbsent():
-            return {"IfNoneMatch": "*"}
-        case IfUnchanged(etag):
-            return {"IfMatch": etag}
-        case None:
-            return {}

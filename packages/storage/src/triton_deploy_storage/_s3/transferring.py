@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -18,12 +18,18 @@ class Transferring:
     """One transfer of files into a repository."""
 
     def __init__(
-        self, client: Any, location: S3Location, limits: Limits, progress: Progress
+        self,
+        client: Any,
+        location: S3Location,
+        limits: Limits,
+        progress: Progress,
+        options: Mapping[str, str],
     ) -> None:
         self._client = client
         self._location = location
         self._limits = limits
         self._advance = progress.advance
+        self._options = options
 
     def run(self, transfers: Sequence[Transfer]) -> None:
         """Put all files; the first error ends it when what is under way has come to its end."""
@@ -46,25 +52,27 @@ class Transferring:
 
     def _put(self, item: Transfer, pool: ThreadPoolExecutor | None) -> None:
         target = {"Bucket": self._location.bucket, "Key": self._location.root + item.key}
+        client, advance, options = self._client, self._advance, self._options
         with s3_errors(self._location.bucket, "write", item.key):
             if isinstance(item.source, StoredBlob | StoredObject):
-                found = copying.find(self._client, self._location, item.source)
+                found = copying.find(client, self._location, item.source)
                 if pool is None:
-                    copying.copy_whole(self._client, target, found, self._advance)
-                else:
-                    copying.copy_parts(
-                        self._client, target, found, self._advance, limits=self._limits, pool=pool
-                    )
-            elif pool is None:
-                uploading.put_whole(self._client, target, item.source, self._advance)
-            else:
-                uploading.put_parts(
-                    self._client,
-                    target,
-                    item.source,
-                    self._advance,
+                    copying.copy_whole(client, target, found, advance, options=options)
+                    return
+                copying.copy_parts(
+                    *(client, target, found, advance),
                     limits=self._limits,
                     pool=pool,
+                    options=options,
+                )
+            elif pool is None:
+                uploading.put_whole(client, target, item.source, advance, options=options)
+            else:
+                uploading.put_parts(
+                    *(client, target, item.source, advance),
+                    limits=self._limits,
+                    pool=pool,
+                    options=options,
                 )
 
 

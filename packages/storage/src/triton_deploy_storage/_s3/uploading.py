@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
@@ -15,12 +15,17 @@ _CHECKSUM = "CRC32"
 
 
 def put_whole(
-    client: Any, target: dict[str, str], source: LocalFile | Content, advance: Callable[[int], None]
+    client: Any,
+    target: dict[str, str],
+    source: LocalFile | Content,
+    advance: Callable[[int], None],
+    *,
+    options: Mapping[str, str],
 ) -> None:
     """Put a file that fits into memory in one request."""
     with opened(source) as file:
         data = file.read(0, source.size)
-    client.put_object(**target, Body=data, ChecksumAlgorithm=_CHECKSUM)
+    client.put_object(**target, **options, Body=data, ChecksumAlgorithm=_CHECKSUM)
     advance(source.size)
 
 
@@ -32,6 +37,7 @@ def put_parts(
     *,
     limits: Limits,
     pool: Executor,
+    options: Mapping[str, str],
 ) -> None:
     """Put a large file in parts, of which as many are in memory as the pool has workers."""
     with opened(source) as file:
@@ -42,7 +48,7 @@ def put_parts(
             _sender(client, target, file, advance),
             pool=pool,
             verify=file.require_unchanged,
-            checksum=_CHECKSUM,
+            options={**options, "ChecksumAlgorithm": _CHECKSUM},
         )
 
 
