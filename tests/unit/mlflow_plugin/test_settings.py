@@ -44,6 +44,17 @@ def test_minus_c_goes_before_the_uri_and_that_before_the_environment():
     assert read(config={"timeout": 5}) == ("from-environment:1", 5)
 
 
+def test_how_objects_are_stored_on_s3_can_be_said_everywhere():
+    settings = read_settings(
+        Use.DELETE,
+        config={"s3_acl": "private"},
+        target_uri="triton?s3_sse=AES256&s3_acl=public-read",
+        environment={"TRITON_S3_STORAGE_CLASS": "STANDARD_IA", "TRITON_S3_SSE": "aws:kms"},
+    )
+    assert settings.s3 == {"sse": "AES256", "acl": "private", "storage_class": "STANDARD_IA"}
+    assert read_settings(Use.REQUEST, target_uri="triton?s3_sse=AES256", environment={}).s3 == {}
+
+
 @pytest.mark.parametrize(
     ("target_uri", "url"),
     [

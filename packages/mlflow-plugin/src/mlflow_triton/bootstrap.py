@@ -24,7 +24,7 @@ def store(settings: Settings) -> BlobStore:
     """Return the model repository that the settings name."""
     from triton_deploy_storage import open_store  # noqa: PLC0415 (predict needs none)
 
-    return open_store(settings.triton_model_repo)
+    return open_store(settings.triton_model_repo, s3=settings.s3)
 
 
 @contextmanager

@@ -93,6 +93,8 @@ def _switch(text: str) -> bool:
 
 
 _ALL = Use.DEPLOY | Use.DELETE | Use.REQUEST
+_CHANGES = Use.DEPLOY | Use.DELETE
+_S3 = "s3_"
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -134,6 +136,38 @@ SETTINGS: tuple[Setting, ...] = (
         f"How long any other request may take (default {DEFAULT_REQUEST_TIMEOUT_SECONDS:.0f}).",
         _ALL,
         "TRITON_REQUEST_TIMEOUT",
+    ),
+    Setting(
+        "s3_sse",
+        _text,
+        "KIND",
+        "Encryption of all objects on S3: AES256, aws:kms or aws:kms:dsse (default: the bucket's).",
+        _CHANGES,
+        "TRITON_S3_SSE",
+    ),
+    Setting(
+        "s3_sse_kms_key_id",
+        _text,
+        "KEY",
+        "The KMS key for it: id, alias or ARN (with it, s3_sse is aws:kms by default).",
+        _CHANGES,
+        "TRITON_S3_SSE_KMS_KEY_ID",
+    ),
+    Setting(
+        "s3_acl",
+        _text,
+        "ACL",
+        "Canned ACL of all objects on S3, such as bucket-owner-full-control.",
+        _CHANGES,
+        "TRITON_S3_ACL",
+    ),
+    Setting(
+        "s3_storage_class",
+        _text,
+        "CLASS",
+        "Storage class of the models' files on S3, such as STANDARD_IA.",
+        _CHANGES,
+        "TRITON_S3_STORAGE_CLASS",
     ),
     Setting(
         "max_batch_size",
@@ -205,6 +239,12 @@ class Settings:
                 "Triton was started with (--model-repository)."
             )
         return str(location)
+
+    @property
+    def s3(self) -> dict[str, str]:
+        """How objects are to be stored on S3."""
+        given = self.values.items()
+        return {key.removeprefix(_S3): str(text) for key, text in given if key.startswith(_S3)}
 
     @property
     def timeout(self) -> float:
