@@ -21,6 +21,7 @@ from triton_deploy_core.errors import (
 from triton_deploy_core.lease import holding
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.server import ModelState
+from triton_deploy_core.testing.memory_store import MemoryStore
 from triton_deploy_core.testing.simulated_calls import FailNth
 from triton_deploy_core.testing.simulator import ControlMode
 from triton_deploy_core.testing.store_faults import FailAt
@@ -45,6 +46,20 @@ class TestCreate:
             "mlflow_model_uri": "models:/m/3",
             "flavor": "onnx",
         }
+
+    def test_on_a_server_that_reads_another_repository_tells_what_to_compare(self, world):
+        before = world.store.snapshot()
+        world.server.store = MemoryStore(FOREIGN)
+        with pytest.raises(LoadFailedError, match="does not see 'iris'") as raised:
+            world.service.create("iris", version_package(b"one"))
+        for word in ("TRITON_MODEL_REPO", "--model-repository", "credentials", "Nothing was left"):
+            assert word in str(raised.value)
+        assert world.store.snapshot() == before
+
+    def test_on_a_server_that_sees_it_blames_the_model(self, world):
+        with pytest.raises(LoadFailedError, match="failed to poll") as raised:
+            world.service.create("iris", tree_package({"config.pbtxt": b'name: "x"\n', "1/m": b""}))
+        assert "TRITON_MODEL_REPO" not in str(raised.value)
 
     def test_leaves_no_bookkeeping_behind(self, world):
         world.service.create("iris", version_package(b"one"))

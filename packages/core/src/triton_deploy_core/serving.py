@@ -7,6 +7,7 @@ from triton_deploy_core.errors import (
     ControlModeError,
     LoadFailedError,
     RequestRefusedError,
+    ServerError,
     ServerTimeoutError,
 )
 from triton_deploy_core.names import DeploymentName
@@ -14,6 +15,8 @@ from triton_deploy_core.ports.server import InferenceServer, ModelState
 
 # Triton answers an unload of a name that nobody has with success, and touches nothing.
 _NOBODY = "triton-deploy.is-this-server-in-explicit-mode"
+# What Triton says of a directory that is not there, and of one whose configuration is no good.
+_NOT_READ = "failed to poll from model repository"
 _BUSY = frozenset({ModelState.LOADING, ModelState.UNLOADING})
 
 
@@ -50,7 +53,17 @@ def load(
         LoadFailedError: Triton refused, or serves something else afterwards.
         LoadTimeoutError: it was still loading at the deadline.
     """
-    server.load(str(name), timeout=deadline.remaining())
+    try:
+        server.load(str(name), timeout=deadline.remaining())
+    except LoadFailedError as error:
+        if _NOT_READ in error.reason and not _sees(server, name):
+            error.amend(
+                f"{server.url} does not see '{name}' at all. Compare TRITON_MODEL_REPO with the "
+                "--model-repository that the server was started with; on an object store also "
+                "endpoint, bucket and prefix, and whether the server's own credentials may list "
+                "and read them."
+            )
+        raise
     ready = server.ready_versions(str(name))
     if not serves <= ready:
         missing = ", ".join(str(version) for version in sorted(serves - ready))
@@ -59,6 +72,14 @@ def load(
             "Does it read from the same model repository that TRITON_MODEL_REPO names?",
             reason=f"version {missing} is not served after a load that succeeded",
         )
+
+
+def _sees(server: InferenceServer, name: DeploymentName) -> bool:
+    """Tell whether a directory of that name is in what the server takes for its repository."""
+    try:
+        return any(row.name == str(name) for row in server.index())
+    except ServerError:
+        return True  # nobody knows
 
 
 def unload(server: InferenceServer, name: DeploymentName, deadline: Deadline) -> None:
