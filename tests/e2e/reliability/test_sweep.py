@@ -1,0 +1,44 @@
+"""The sweep that pulls the plug, at some of its steps; ``nox -s crash`` takes all."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SECONDS = 240
+
+
+def run(*arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("scenario", ["update", "update-tree"])
+def test_killed_at_some_steps_all_is_old_or_new(tmp_path, scenario):
+    seen = tmp_path / "seen.json"
+    said = run(
+        *("reliability", "--store=local", f"--scenario={scenario}", "--every=5", f"--seen={seen}")
+    )
+    assert "0 with something wrong" in said
+    deaths = json.loads(seen.read_text())
+    assert len(deaths) >= 4
+    assert [death["number"] for death in deaths] == list(range(0, 5 * len(deaths), 5))
+    assert deaths[0]["started"] == ["old"]
+    assert deaths[-1]["started"] == ["new"]
+    run("reliability.report", tmp_path / "page.md", seen)
+    page = (tmp_path / "page.md").read_text()
+    assert "| take the lease |" in page or "| write the journal |" in page
+    assert "new, new" in page
