@@ -29,6 +29,12 @@ def version_directories(site, name: str) -> set[str]:
     return {path.name for path in (site.repository / name).iterdir() if path.is_dir()}
 
 
+def written(site, name: str, version: str) -> dict[str, tuple[int, int]]:
+    """The inode and the time of each file of a version: others once it is written again."""
+    files = (site.repository / name / version).iterdir()
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
+
+
 def test_an_update_serves_the_new_version_and_keeps_one_previous(site, client):
     client.create_deployment("x", f"models:/{NAME}/1")
     first = difference(client, "x")
@@ -36,12 +42,43 @@ def test_an_update_serves_the_new_version_and_keeps_one_previous(site, client):
     assert difference(client, "x") != first
     assert client.get_deployment("x")["version"] == "2"
     assert version_directories(site, "x") == {"1", "2"}
-    client.update_deployment("x", f"models:/{NAME}/2")
-    assert version_directories(site, "x") == {"2", "3"}
     (listed,) = client.list_deployments()
-    assert (listed["version"], listed["state"]) == ("3", "READY")
+    assert (listed["version"], listed["state"]) == ("2", "READY")
     assert "versions" not in listed
+    # Back again: the directory that is there serves, and nothing of it is written anew.
+    weights = written(site, "x", "1")
+    client.update_deployment("x", f"models:/{NAME}/1")
+    assert difference(client, "x") == first
+    assert client.get_deployment("x")["version"] == "1"
+    assert version_directories(site, "x") == {"1", "2"}
+    assert written(site, "x", "1") == weights
     assert site.is_ready()
+
+
+def test_only_what_changed_is_written_and_loaded(site, client):
+    client.create_deployment("x", f"models:/{NAME}/1")
+    weights, config = written(site, "x", "1"), site.files()["x/config.pbtxt"]
+    loaded = loads(site, "x")
+
+    client.update_deployment("x", f"models:/{NAME}/1")
+    assert loads(site, "x") == loaded
+    client.update_deployment("x", config={"force": "true"})
+    assert loads(site, "x") == loaded + 1
+    client.update_deployment("x", config={"max_batch_size": 2})
+    assert loads(site, "x") == loaded + 2
+    assert site.config("x")["max_batch_size"] == 2
+    assert site.files()["x/config.pbtxt"] != config
+    assert written(site, "x", "1") == weights
+    assert client.get_deployment("x")["version"] == "1"
+
+    client.update_deployment("x", f"models:/{NAME}/2", config={"keep_versions": 0})
+    assert version_directories(site, "x") == {"2"}
+
+
+def loads(site, name: str) -> int:
+    """How many times Triton has brought up a version of a model since it started."""
+    lines = site.triton.log_tail(100_000)
+    return sum(f"successfully loaded '{name}'" in line for line in lines)
 
 
 def test_an_update_that_fails_leaves_all_as_it_was(own_site):

@@ -4,13 +4,11 @@ What a server serves that is started in the middle, when the writer has died:
 
 - *create*, *delete*: nothing. `layout.UNFINISHED_CONFIG` is the first file of a create and the
   last of a delete, so that Triton refuses the model until all of it is there.
-- *update to a fresh version* (every package whose layout is ours, unless its user's policy names
-  only versions that serve now): the old version or the new one. The new one is invisible until one
-  write of ``config.pbtxt`` makes it the one; an undo makes it invisible before it removes it.
-  Files beside the versions (labels) have no version: the old one may be served with new labels.
-- *update in place* (a package that its user laid out, or a policy as above): the old files, the
-  new ones, or a mixture, which Triton may also refuse. Only the next operation on the name puts
-  that right, by the journal.
+- *update*: the old model until one write of ``config.pbtxt`` commits, then the new one. Files of a
+  fresh version are invisible until then. Where files that are in use are replaced (a package that
+  its user laid out, labels, a policy that names only versions that serve), copies of them serve
+  while that goes on: see `stand_in`.
+- *undo*: the new model or the old one, by the same means in the other direction.
 
 A server that runs on serves the old version until the new one does, in each of these cases.
 """
