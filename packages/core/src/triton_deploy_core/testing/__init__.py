@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from triton_deploy_core.testing.clock import FakeClock
     from triton_deploy_core.testing.config_format import SimpleConfigFormat
     from triton_deploy_core.testing.config_format_contract import ConfigFormatContract
+    from triton_deploy_core.testing.faulty_store import FaultyStore
     from triton_deploy_core.testing.memory_store import MemoryStore
     from triton_deploy_core.testing.server_contract import InferenceServerContract
     from triton_deploy_core.testing.server_harness import ModelUnderTest, ServerHarness
@@ -45,6 +46,7 @@ __all__ = [
     "FailAt",
     "FailNth",
     "FakeClock",
+    "FaultyStore",
     "InferenceServerContract",
     "MemoryStore",
     "ModelUnderTest",
@@ -63,6 +65,7 @@ _MODULES = {
     "clock": ("FakeClock",),
     "config_format": ("SimpleConfigFormat",),
     "config_format_contract": ("ConfigFormatContract",),
+    "faulty_store": ("FaultyStore",),
     "memory_store": ("MemoryStore",),
     "server_contract": ("InferenceServerContract",),
     "server_harness": ("ModelUnderTest", "ServerHarness"),
