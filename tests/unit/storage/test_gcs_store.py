@@ -20,6 +20,7 @@ from triton_deploy_core.ports.progress import NoProgress
 from triton_deploy_core.ports.store import Content, IfUnchanged, LocalFile, StoredObject, Transfer
 from triton_deploy_storage.gcs import GcsStore, Limits
 
+CHUNK = 256 << 10
 DENIED = {"error": {"code": 403, "message": "hunter2", "errors": [{"reason": "forbidden"}]}}
 Answers = Callable[[str, str], tuple[int, Any]]
 
@@ -77,7 +78,7 @@ def service(monkeypatch) -> Iterator[Service]:
 
 @pytest.fixture
 def store() -> GcsStore:
-    return GcsStore("gs://bucket/some/models", limits=Limits(patience_seconds=5, chunk=1 << 20))
+    return GcsStore("gs://bucket/some/models", limits=Limits(patience_seconds=5, chunk=CHUNK))
 
 
 def test_a_permanent_refusal_is_not_tried_again(store, service):
@@ -165,7 +166,7 @@ def test_a_source_that_may_not_be_read_is_named(store, service):
 
 
 def test_a_failure_stops_a_large_upload_beside_it(store, service, tmp_path):
-    size = 100 << 20
+    size = 1 << 30
     with (tmp_path / "large").open("wb") as file:
         file.truncate(size)
     first_chunk = threading.Event()
@@ -189,7 +190,7 @@ def test_a_failure_stops_a_large_upload_beside_it(store, service, tmp_path):
             NoProgress(),
         )
     chunks = [path for method, path, _ in service.asked if method == "PUT"]
-    assert 0 < len(chunks) < size >> 20
+    assert 0 < len(chunks) < size // CHUNK
 
 
 def test_credentials_that_cannot_be_read_are_an_error(store, monkeypatch, tmp_path):

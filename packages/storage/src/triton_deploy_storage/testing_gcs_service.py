@@ -1,8 +1,9 @@
 """gcp-storage-emulator behind a front that adds what it leaves out of the service's behaviour.
 
 The emulator ignores preconditions and the size of pages, rewrites everything in one call, sends
-no generation with a download, and does not say in a 404 what is missing. Run as a program, it
-serves on a free port, whose number it prints, until its standard input ends.
+no generation with a download, does not say in a 404 what is missing, and refuses chunks of an
+upload that come again, since the answer to the first was lost. Run as a program, it serves on a
+free port, whose number it prints, until its standard input ends.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import io
 import itertools
 import json
+import re
 import sys
 import threading
 import time
@@ -31,6 +33,7 @@ _PAGE = 1000
 _REWRITTEN_PER_CALL = 4 << 20
 _HEAD = 1 << 16
 _NOT_FOUND = 404
+_CHUNK = re.compile(r"bytes ([0-9]+)-([0-9]+)/(.+)")
 
 
 class MemoryStorage(Storage):  # type: ignore[misc]
@@ -39,10 +42,12 @@ class MemoryStorage(Storage):  # type: ignore[misc]
     A generation and a time are of the moment when an object appears, not when its upload began.
     """
 
+    resumable: dict[str, Any]
     _numbers = itertools.count(time.time_ns() // 1000)
 
     def __init__(self) -> None:
         super().__init__(use_memory_fs=True)
+        self.finished: dict[str, Any] = {}
 
     def create_file(
         self, bucket_name: str, file_name: str, content: bytes, file_obj: Any, file_id: Any = None
@@ -52,6 +57,14 @@ class MemoryStorage(Storage):  # type: ignore[misc]
         file_obj["generation"] = str(next(self._numbers))
         file_obj["updated"] = file_obj["timeCreated"] = now.replace("+00:00", "Z")
         super().create_file(bucket_name, file_name, content, file_obj, file_id)
+        if file_id is not None:
+            self.finished[file_id] = file_obj
+
+    def delete_bucket(self, bucket_name: str) -> None:
+        """Remove an empty bucket; uploads that never came to their end are no objects."""
+        pending = self.resumable.items()
+        self.resumable = {key: item for key, item in pending if item["bucket"] != bucket_name}
+        super().delete_bucket(bucket_name)
 
     def _write_config_to_file(self) -> None:
         pass
@@ -146,6 +159,8 @@ class Front(BaseHTTPRequestHandler):
 
 def serve(exchange: Exchange, method: str) -> None:
     """Answer a request as the service would."""
+    if _has_come_before(exchange):
+        return
     if _is_unmet(exchange, method):
         exchange.refuse(412, "conditionNotMet", "At least one precondition did not hold.")
     elif _is_begun(exchange):
@@ -158,6 +173,30 @@ def serve(exchange: Exchange, method: str) -> None:
             _cut_page(exchange)
         elif method == "GET" and exchange.query.get("alt") == "media":
             exchange.answered["X-Goog-Generation"] = _generation(exchange, *exchange.places[0])
+
+
+def _has_come_before(exchange: Exchange) -> bool:
+    """Leave out what the service has of a chunk already; answer where that is all of it."""
+    upload, chunk = (
+        exchange.query.get("upload_id"),
+        _CHUNK.match(exchange.headers["Content-Range"] or ""),
+    )
+    if upload in exchange.storage.finished:
+        exchange.answer(200, exchange.storage.finished[upload])
+        return True
+    if upload is None or chunk is None:
+        return False
+    received = exchange.storage.get_resumable_byte_count(upload)
+    first, last, total = int(chunk[1]), int(chunk[2]), chunk[3]
+    if last < received:
+        exchange.answer(308, {})
+        exchange.answered["Range"] = f"bytes=0-{received - 1}"
+        return True
+    if first < received:
+        exchange.rfile = io.BytesIO(exchange.rfile.getvalue()[received - first :])
+        exchange.headers.replace_header("Content-Length", str(last + 1 - received))
+        exchange.headers.replace_header("Content-Range", f"bytes {received}-{last}/{total}")
+    return False
 
 
 def _is_unmet(exchange: Exchange, method: str) -> bool:

@@ -9,13 +9,13 @@ from typing import Any
 from google.api_core.exceptions import ClientError, NotFound, PreconditionFailed
 
 from triton_deploy_core.errors import ModelSourceError, StoreUnavailableError
-from triton_deploy_core.keys import check_file_key
 from triton_deploy_core.ports.store import StoredBlob, StoredObject
 from triton_deploy_storage._gcs.gcs_errors import is_no_bucket
 from triton_deploy_storage._gcs.service import Service
 from triton_deploy_storage._gcs.uploading import StoppedError
+from triton_deploy_storage._objects.places import place_of, shown
 
-_SCHEME = "gs://"
+_SCHEME = "gs"
 _TRANSIENT = frozenset({408, 429})
 
 
@@ -32,7 +32,8 @@ def copy(
         ModelSourceError: it is not there, can't be read, has another size or changes meanwhile.
         StoppedError: `stop` was set meanwhile.
     """
-    bucket, name = _place(service, source)
+    location = service.location
+    bucket, name = place_of(source, scheme=_SCHEME, bucket=location.bucket, root=location.root)
     found = _find(service, bucket, name, source.size)
     target = service.blob(key)
     if (target.bucket.name, target.name) == (bucket, name):
@@ -44,11 +45,11 @@ def copy(
         if is_no_bucket(error):
             raise
         raise ModelSourceError(
-            f"{_shown(bucket, name)} changed while it was copied; start again"
+            f"{shown(_SCHEME, bucket, name)} changed while it was copied; start again"
         ) from error
     if target.crc32c != found.crc32c:
         raise StoreUnavailableError(
-            f"the copy of {_shown(bucket, name)} has another checksum than the original: try again"
+            f"{shown(_SCHEME, bucket, name)} and its copy have different checksums: try again"
         )
 
 
@@ -70,7 +71,7 @@ def _rewrite(
 
 
 def _find(service: Service, bucket: str, name: str, size: int) -> Any:
-    shown = _shown(bucket, name)
+    uri = shown(_SCHEME, bucket, name)
     found = service.foreign(bucket, name)
     try:
         found.reload(**service.options)
@@ -78,29 +79,11 @@ def _find(service: Service, bucket: str, name: str, size: int) -> Any:
         if error.code in _TRANSIENT:
             raise
         raise ModelSourceError(
-            f"cannot copy {shown}: the service answers {error.code}; "
+            f"cannot copy {uri}: the service answers {error.code}; "
             "see that it exists and that these credentials may read it"
         ) from error
     if int(found.size) != size:
         raise ModelSourceError(
-            f"{shown} has {found.size} bytes now, not {size}: it changed; start again"
+            f"{uri} has {found.size} bytes now, not {size}: it changed; start again"
         )
     return found
-
-
-def _place(service: Service, source: StoredBlob | StoredObject) -> tuple[str, str]:
-    if isinstance(source, StoredBlob):
-        try:
-            check_file_key(source.key)
-        except ValueError as error:
-            raise ModelSourceError(f"cannot copy {source.key!r}: {error}") from error
-        return service.location.bucket, service.location.root + source.key
-    bucket, _, name = source.uri.removeprefix(_SCHEME).partition("/")
-    if not source.uri.startswith(_SCHEME) or not bucket or not name:
-        raise ModelSourceError(f"cannot copy {source.uri!r}: it names no object in GCS")
-    return bucket, name
-
-
-def _shown(bucket: str, name: str) -> str:
-    uri = f"{_SCHEME}{bucket}/{name}"
-    return uri if uri.isprintable() else repr(uri)

@@ -27,7 +27,7 @@ from triton_deploy_core.errors import (
 _NO_BUCKET = "bucket does not exist"
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TIMEOUT, _TOO_MANY = 401, 403, 404, 408, 429
 _CONFLICTS = frozenset({409, 412})
-_SERVER_ERROR = 500
+_CLIENT_ERROR, _SERVER_ERROR = 400, 500
 _RATES = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
 _NO_ADDRESS = (
     requests_exceptions.InvalidSchema,
@@ -82,14 +82,15 @@ def _mapped(error: BaseException, bucket: str, where: str) -> StoreError:
             return _mapped(cause, bucket, where)
         return _unreachable(error, where)
     status = status_of(error)
-    if status:
+    if status >= _CLIENT_ERROR:
         return _refusal(error, status, bucket, where)
     if isinstance(error, _NO_ADDRESS):
         return StoreAccessError(
             f"{where}: the service's address is none; write STORAGE_EMULATOR_HOST as "
             "http://host:port, or unset it"
         )
-    if isinstance(error, _UNREACHABLE):
+    # A success that the library does not understand is an answer that broke off.
+    if isinstance(error, _UNREACHABLE) or status:
         return _unreachable(error, where)
     kind = type(error).__name__
     return StoreAccessError(f"{where}: {kind}; {_LOGIN}")

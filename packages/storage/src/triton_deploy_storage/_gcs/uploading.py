@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from threading import Event
 
+from triton_deploy_core.errors import StoreUnavailableError
 from triton_deploy_core.ports.store import Content, LocalFile
 from triton_deploy_storage._gcs.service import Service
 from triton_deploy_storage._objects.sources import OpenSource, opened
@@ -59,13 +60,19 @@ def put(
         stream = _Stream(file, source.size, advance, stop)
         blob = service.blob(key)
         blob.chunk_size = service.limits.chunk
-        blob.upload_from_file(
-            stream,
-            size=source.size,
-            content_type=_ANY_TYPE,
-            checksum=_CHECKSUM,
-            **service.options,
-        )
+        try:
+            blob.upload_from_file(
+                stream,
+                size=source.size,
+                content_type=_ANY_TYPE,
+                checksum=_CHECKSUM,
+                **service.options,
+            )
+        except ValueError as error:  # the library's word for a service that kept half a chunk
+            raise StoreUnavailableError(
+                f"the service lost a part of {key}, which was on its way to bucket "
+                f"{service.location.bucket}: try again"
+            ) from error
         stream.arrived(source.size)
 
 

@@ -11,15 +11,15 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from triton_deploy_core.errors import ModelSourceError
-from triton_deploy_core.keys import check_file_key
 from triton_deploy_core.ports.store import StoredBlob, StoredObject
+from triton_deploy_storage._objects.places import place_of, shown
 from triton_deploy_storage._s3.limits import Limits, ranges
 from triton_deploy_storage._s3.location import S3Location
 from triton_deploy_storage._s3.multipart import put_in_parts
 from triton_deploy_storage._s3.s3_errors import error_code
 
 _CLIENT_ERRORS = range(400, 429)
-_SCHEME = "s3://"
+_SCHEME = "s3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,8 @@ def find(client: Any, location: S3Location, source: StoredBlob | StoredObject) -
     Raises:
         ModelSourceError: it is not there, can't be read, or has another size.
     """
-    bucket, key = _place(location, source)
-    shown = f"{_SCHEME}{bucket}/{key}"
-    shown = shown if shown.isprintable() else repr(shown)
+    bucket, key = place_of(source, scheme=_SCHEME, bucket=location.bucket, root=location.root)
+    uri = shown(_SCHEME, bucket, key)
     try:
         head = client.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
@@ -54,12 +53,12 @@ def find(client: Any, location: S3Location, source: StoredBlob | StoredObject) -
         if status not in _CLIENT_ERRORS:
             raise
         raise ModelSourceError(
-            f"cannot copy {shown}: the service answers {error_code(error)}; "
+            f"cannot copy {uri}: the service answers {error_code(error)}; "
             "see that it exists and that these credentials may read it"
         ) from error
     if head["ContentLength"] != source.size:
         raise ModelSourceError(
-            f"{shown} has {head['ContentLength']} bytes now, not {source.size}: it changed; "
+            f"{uri} has {head['ContentLength']} bytes now, not {source.size}: it changed; "
             "start again"
         )
     return FoundObject(bucket, key, source.size, head["ETag"])
@@ -126,18 +125,5 @@ def _still_the_same(found: FoundObject) -> Iterator[None]:
         if error_code(error) not in {"PreconditionFailed", "NoSuchKey"}:
             raise
         raise ModelSourceError(
-            f"{_SCHEME}{found.bucket}/{found.key} changed while it was copied; start again"
+            f"{shown(_SCHEME, found.bucket, found.key)} changed while it was copied; start again"
         ) from error
-
-
-def _place(location: S3Location, source: StoredBlob | StoredObject) -> tuple[str, str]:
-    if isinstance(source, StoredBlob):
-        try:
-            check_file_key(source.key)
-        except ValueError as error:
-            raise ModelSourceError(f"cannot copy {source.key!r}: {error}") from error
-        return location.bucket, location.root + source.key
-    bucket, _, key = source.uri.removeprefix(_SCHEME).partition("/")
-    if not source.uri.startswith(_SCHEME) or not bucket or not key:
-        raise ModelSourceError(f"cannot copy {source.uri!r}: it names no object in S3")
-    return bucket, key
