@@ -254,9 +254,9 @@ def test_a_deployment_that_does_not_load_any_more_can_be_replaced_and_deleted():
     for act in ("replace", "delete", "fail"):
         world = _world(version_package(OLD, 1, user_config=USERS))
         # Interrupted when it served, with its user's policy still to be written.
-        world.server.before_call = FailNth(ServerUnreachableError("gone"), nth=3, method="load")
+        world.server.before_call = FailNth(LoadTimeoutError("slow"), nth=3, method="load")
         world.service.update("iris", version_package(NEW, 2, user_config=USERS))
-        world.server.before_call = FailNth(ServerUnreachableError("gone"), nth=2, method="load")
+        world.server.before_call = FailNth(LoadTimeoutError("slow"), nth=2, method="load")
         world.service.update("iris", version_package(b"newer", 3, user_config=USERS))
         assert ".iris.@journal" in world.store.snapshot()
         world.server.before_call = None

@@ -384,13 +384,16 @@ class TestListAndGet:
         world.server = SimulatedWorld().server
         assert "does not see" in world.new_service().get("iris").reason
 
-    def test_leave_out_records_that_are_none(self, world):
+    def test_show_records_that_nobody_can_read_as_such(self, world):
         world.store.seed({"x/mlflow-meta.json": b"[]", "y/mlflow-meta.json": b'{"name": "z"}'})
-        assert world.service.list() == []
-        with pytest.raises(NotOursError, match="can't be read"):
-            world.service.get("x")
-        with pytest.raises(NotOursError, match="'z'"):
-            world.service.get("y")
+        damaged, foreign = world.service.list()
+        assert (damaged.name, damaged.state) == ("x", ModelState.UNKNOWN)
+        assert "x/mlflow-meta.json can't be read" in damaged.differences[0].text
+        assert "is the record of 'z', not of 'y'" in foreign.differences[0].text
+        assert world.service.get("x") == damaged
+        for act in (world.service.delete, world.service.require_existing):
+            with pytest.raises(NotOursError, match="can't be read"):
+                act("x")
 
     def test_get_of_nothing(self, world):
         with pytest.raises(DeploymentNotFoundError):

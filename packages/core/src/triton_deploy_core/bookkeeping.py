@@ -10,6 +10,7 @@ second directory in the root; no model may bring files to that place.
 from __future__ import annotations
 
 import hashlib
+import re
 
 from triton_deploy_core.names import DeploymentName
 
@@ -20,6 +21,7 @@ SAVED = f"{OWN_DIRECTORY}saved/"
 """Where copies of replaced files wait, at the same path below it."""
 
 _MAX_STEM = 180
+_KEY = re.compile(r"\.([^@/]+)\.@[a-z]+", re.ASCII)
 
 
 def lease_key(name: DeploymentName) -> str:
@@ -35,6 +37,20 @@ def journal_key(name: DeploymentName) -> str:
 def digests_key(name: DeploymentName) -> str:
     """Return the key of what is known of the bytes of a deployment's files."""
     return f".{_stem(name)}.@digests"
+
+
+def own_prefix(name: DeploymentName) -> str:
+    """Return what the keys of all bookkeeping files of a name start with, and no others."""
+    return f".{_stem(name)}.@"
+
+
+def name_of(key: str) -> DeploymentName | None:
+    """Return whose bookkeeping file a key is; None for other files, and where only a digest says.
+
+    A file of a name that is too long for it tells no more than that name's beginning.
+    """
+    found = _KEY.fullmatch(key)
+    return DeploymentName(found[1]) if found and DeploymentName.is_valid(found[1]) else None
 
 
 def _stem(name: DeploymentName) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from triton_deploy_core.differences import Difference, Kind
+from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.server import IndexEntry, ModelState
 from triton_deploy_core.records import Record
 
@@ -14,11 +16,12 @@ class Deployment:
     """A deployment as it stands.
 
     Attributes:
-        record: what the repository remembers.
+        record: what the repository remembers; no more than the name where that can't be read.
         versions: Triton's versions that serve now, ascending.
         state: READY where any version serves, else what the server says of the newest.
         version: the version that `state` is about; None where the server knows none.
         reason: the server's own words about a state other than READY.
+        differences: what does not agree, as far as was looked for.
     """
 
     record: Record
@@ -26,11 +29,39 @@ class Deployment:
     state: ModelState
     version: int | None
     reason: str = ""
+    differences: tuple[Difference, ...] = ()
 
     @property
     def name(self) -> str:
         """The deployment's name."""
         return str(self.record.name)
+
+    @property
+    def is_repairable(self) -> bool:
+        """Whether `DeploymentService.repair` can do something about its differences."""
+        return any(difference.is_repairable for difference in self.differences)
+
+    def with_differences(self, differences: Iterable[Difference]) -> Deployment:
+        """Return the same with what does not agree about it."""
+        return replace(self, differences=tuple(differences))
+
+    @classmethod
+    def of(cls, record: Record, versions: Iterable[int], index: Iterable[IndexEntry]) -> Deployment:
+        """Describe a deployment; the index is not looked at where versions of it serve."""
+        ready = frozenset(versions)
+        return cls.ready(record, ready) if ready else cls.not_ready(record, index)
+
+    @classmethod
+    def damaged(
+        cls,
+        name: DeploymentName,
+        error: Exception,
+        versions: Iterable[int],
+        index: Iterable[IndexEntry],
+    ) -> Deployment:
+        """Describe a deployment whose record can't be read, for the reason that `error` says."""
+        difference = Difference(Kind.RECORD, str(error).rstrip("."))
+        return cls.of(Record(name, "", "", ""), versions, index).with_differences([difference])
 
     @classmethod
     def ready(cls, record: Record, versions: Iterable[int]) -> Deployment:
@@ -48,5 +79,5 @@ class Deployment:
         newest = max(rows, key=lambda row: row.version or 0)
         reason = newest.reason
         if newest.state is ModelState.UNKNOWN and not reason:
-            reason = "not loaded since the server started: update it, which loads it again"
+            reason = "not loaded since the server started: repair it, which loads it"
         return cls(record, (), newest.state, newest.version, reason)

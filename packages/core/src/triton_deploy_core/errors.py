@@ -11,6 +11,7 @@
     ├── DeploymentNotFoundError      no deployment of that name
     ├── DeploymentExistsError        create, where there is one already
     ├── NotOursError                 a directory that no deployment of ours made
+    │   └── DamagedRecordError       it has a record, but not one that can be read
     ├── DeploymentBusyError          somebody else is at work on that name
     ├── ModelSourceError             the model that was named can't be had
     ├── StoreError                   the model repository
@@ -75,6 +76,10 @@ class DeploymentExistsError(DeployError):
 
 class NotOursError(DeployError):
     """The repository holds a directory of that name which no deployment of ours made."""
+
+
+class DamagedRecordError(NotOursError):
+    """A directory has a record that can't be read, or that is another name's."""
 
 
 class DeploymentBusyError(DeployError):

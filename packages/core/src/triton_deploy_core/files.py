@@ -20,7 +20,14 @@ from contextlib import suppress
 from dataclasses import replace
 
 from triton_deploy_core import layout
-from triton_deploy_core.bookkeeping import SAVED, digests_key, journal_key
+from triton_deploy_core.bookkeeping import (
+    OWN_DIRECTORY,
+    SAVED,
+    digests_key,
+    journal_key,
+    lease_key,
+    own_prefix,
+)
 from triton_deploy_core.digests import Digests
 from triton_deploy_core.errors import BlobNotFoundError
 from triton_deploy_core.holdings import Holdings
@@ -197,6 +204,22 @@ class Files:
         )
         if journal.settles:
             self._set_config(journal.settled)
+
+    def sweep(self) -> bool:
+        """Remove what is left though no journal needs it; tell whether there was anything.
+
+        Saved copies, and bookkeeping files of a name that has no directory any more. Not for a
+        name whose operation is under way.
+        """
+        present = [blob.key for blob in self._listing()]
+        left = [key for key in present if key.startswith(self._prefix + OWN_DIRECTORY)]
+        if not present:
+            own = (blob.key for blob in self._store.list(own_prefix(self._name)))
+            left = [key for key in own if "/" not in key and key != lease_key(self._name)]
+        if left:
+            self._lease.verify()
+            self._store.delete(left)
+        return bool(left)
 
     def record(self, record: bytes | None) -> None:
         """Write the record of what serves now, where there is one to write.

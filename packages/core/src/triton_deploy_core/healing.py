@@ -61,13 +61,27 @@ class TritonPythonModel:
 
 
 def heal_with_tiny_model(
-    server: InferenceServer, name: DeploymentName, failed: frozenset[int], deadline: Deadline
+    server: InferenceServer,
+    name: DeploymentName,
+    failed: frozenset[int],
+    deadline: Deadline,
+    *,
+    was_ready: bool,
 ) -> bool:
     """Load a tiny model under a name that nothing else has, and unload it again.
 
     It goes inside the load call and never into the repository. Any backend heals what another
     one failed at (seen on Triton 2.51); python is in every image that NVIDIA publishes in full.
-    Returns whether the server is ready after it.
+
+    Args:
+        server: the server.
+        name: a name of which nothing serves.
+        failed: the versions that failed to load.
+        deadline: when to give up.
+        was_ready: whether the server was ready before those failed.
+
+    Returns:
+        Whether the server is ready after it.
     """
     override = LoadOverride(
         config={
@@ -85,6 +99,8 @@ def heal_with_tiny_model(
         server.load(str(name), timeout=deadline.remaining(), override=override)
     except LoadFailedError:
         return False
+    # A server that something else keeps unready does not get ready by waiting.
+    seconds = _UNLOAD_SECONDS if was_ready or server.is_ready() else 0.0
     server.unload(str(name), timeout=deadline.remaining())
     # The index does not show a name without a directory: readiness tells when it is gone.
-    return Deadline.after(_UNLOAD_SECONDS, deadline.clock).wait_for(server.is_ready)
+    return Deadline.after(seconds, deadline.clock).wait_for(server.is_ready)

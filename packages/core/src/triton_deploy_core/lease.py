@@ -27,6 +27,11 @@ from triton_deploy_core.process_identity import is_known_dead, process_identity
 
 LEASE_SECONDS = 60.0
 _ATTEMPTS = 5
+_MAX_LEASE_BYTES = 64 * 1024
+_MAX_SHOWN = 200
+# No lease is given for longer than a minute; more is the difference of two clocks, or a forgery.
+_MAX_AHEAD_SECONDS = 3600.0
+_MAX_TIME = 253_402_300_799.0  # the end of the year 9999, the last that can be written as a date
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +55,38 @@ class LeaseRecord:
 
     @classmethod
     def decode(cls, data: bytes) -> LeaseRecord:
-        """Read a lease's file; one that nobody can read has run out already."""
+        """Read a lease's file, which anybody may have written.
+
+        One that nobody can read has run out already, and so has one that would hold for longer
+        than any lease does.
+        """
         try:
-            fields = json.loads(data)
-            return cls(
-                holder=str(fields["holder"]),
-                operation=str(fields["operation"]),
-                token=str(fields["token"]),
-                since=float(fields["since"]),
-                until=float(fields["until"]),
-                process=str(fields.get("process", "")),
+            fields = json.loads(data) if len(data) <= _MAX_LEASE_BYTES else {}
+            since, until = float(fields["since"]), float(fields["until"])
+            read = cls(
+                holder=_shown(fields["holder"]),
+                operation=_shown(fields["operation"]),
+                token=_shown(fields["token"]),
+                since=since,
+                until=until,
+                process=_shown(fields.get("process", "")),
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return cls("somebody", "an operation", "", 0.0, 0.0)
+        possible = 0.0 <= since <= until <= _MAX_TIME
+        return read if possible else replace(read, since=0.0, until=0.0)
+
+    def is_held(self, now: float) -> bool:
+        """Tell whether somebody may still be at work under it. `now` is since the epoch."""
+        return now < self.until <= now + _MAX_AHEAD_SECONDS and not is_known_dead(self.process)
+
+    @property
+    def described(self) -> str:
+        """Who holds it, since when, and until when."""
+        return (
+            f"{self.holder} has held it since {_time(self.since)}, until {_time(self.until)} "
+            "at least"
+        )
 
 
 class Lease:
@@ -192,7 +216,7 @@ def _acquire(store: BlobStore, name: DeploymentName, record: LeaseRecord, clock:
         if other.token == record.token:
             # The answer to our own write was lost and the library sent it again.
             return found.etag
-        if clock.now() < other.until and not is_known_dead(other.process):
+        if other.is_held(clock.now()):
             raise _busy(name, other)
         condition = IfUnchanged(found.etag)
     raise DeploymentBusyError(
@@ -213,9 +237,8 @@ def _give_back(store: BlobStore, name: DeploymentName, token: str) -> None:
 
 def _busy(name: DeploymentName, other: LeaseRecord) -> DeploymentBusyError:
     return DeploymentBusyError(
-        f"Another {other.operation} of '{name}' is under way: {other.holder} has held it since "
-        f"{_time(other.since)}, until {_time(other.until)} at least. Try again when it is over; "
-        "if it was killed on another machine, after that time.",
+        f"Another {other.operation} of '{name}' is under way: {other.described}. Try again when it "
+        "is over; if it was killed on another machine, after that time.",
         holder=other.holder,
         expires_at=other.until,
     )
@@ -223,6 +246,13 @@ def _busy(name: DeploymentName, other: LeaseRecord) -> DeploymentBusyError:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _shown(text: object) -> str:
+    """Return a text that is fit for a message: on one line, and not too long."""
+    if not isinstance(text, str):
+        raise TypeError(type(text))
+    return "".join(char if char.isprintable() else "?" for char in text[:_MAX_SHOWN])
 
 
 def _holder() -> str:

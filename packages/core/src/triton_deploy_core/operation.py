@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 
-from triton_deploy_core import healing, planning, serving
+from triton_deploy_core import differences, healing, planning, serving
 from triton_deploy_core.clock import Clock, Deadline
 from triton_deploy_core.deployment import Deployment
 from triton_deploy_core.errors import (
@@ -16,12 +17,14 @@ from triton_deploy_core.errors import (
 )
 from triton_deploy_core.files import Files
 from triton_deploy_core.journal import Journal, Phase
-from triton_deploy_core.package import ModelPackage
+from triton_deploy_core.package import CONFIG_FILE, ModelPackage
 from triton_deploy_core.ports.config_format import ConfigFormat
 from triton_deploy_core.ports.progress import Progress
 from triton_deploy_core.ports.server import InferenceServer
 from triton_deploy_core.records import Record
 from triton_deploy_core.snapshot import Snapshot
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +118,11 @@ class Operation:
         self._files.note(Journal(Phase.DELETE))
         self._delete()
 
-    def recover(self) -> None:
-        """Finish or undo what an operation left that died."""
+    def recover(self) -> Phase | None:
+        """Finish or undo what an operation left that died; return what that was."""
         journal = self._files.journal()
         if journal is None:
-            return
+            return None
         self._say(f"repairing '{self._name}' after an operation that was interrupted")
         match journal.phase:
             case Phase.DELETE:
@@ -132,6 +135,47 @@ class Operation:
             case Phase.UNDO:
                 self._take_back(journal)
                 self._files.forget()
+        return journal.phase
+
+    def tidy(self) -> bool:
+        """Remove what no operation needs any more; tell whether there was anything."""
+        return self._files.sweep()
+
+    def load(self) -> frozenset[int]:
+        """Have the server serve what the files say; return which versions these are.
+
+        Raises:
+            InvalidPackageError: the files are not such that Triton would serve any.
+            LoadFailedError: Triton refused it.
+            LoadTimeoutError: Triton was still loading it at the deadline.
+        """
+        now = self._files.snapshot()
+        picked = differences.picked_versions(now.config, now.files, self._around.configs)
+        if not picked:
+            raise InvalidPackageError(
+                f"'{self._name}' has no version that its {CONFIG_FILE} picks. Update it, or "
+                "delete it."
+            )
+        was_ready = self._server.is_ready()
+        self._say(f"loading '{self._name}' on {self._server.url}")
+        try:
+            serving.load(self._server, self._name, picked, self._around.deadline())
+        except LoadFailedError as error:
+            if was_ready and not self._heal_nothing_serving(picked):
+                error.amend(self._unready(picked))
+            raise
+        serving.wait_until_quiet(self._server, self._name, self._around.deadline())
+        return picked
+
+    def _heal_nothing_serving(self, failed: frozenset[int]) -> bool:
+        """Take the server out of the readiness trap, where that disturbs nothing that serves."""
+        if self._server.is_ready():
+            return True
+        if self._server.ready_versions(str(self._name)):
+            return False
+        return healing.heal_with_tiny_model(
+            self._server, self._name, failed, self._around.deadline(), was_ready=True
+        )
 
     def _settle(self, journal: Journal) -> None:
         # Old versions are let go before their files are, and before anybody is told of success:
@@ -142,7 +186,7 @@ class Operation:
             serving.wait_until_quiet(self._server, self._name, self._around.deadline())
             self._files.settle(journal)
             if journal.settles:
-                self._server.load(str(self._name), timeout=self._around.timeout)
+                self._load_again()
         finally:
             # Only now: a newer record would make that load bring all versions up once more.
             self._files.record(journal.record)
@@ -156,13 +200,20 @@ class Operation:
 
     def _undo(self, error: BaseException, journal: Journal, *, loading: bool) -> None:
         """Put files and server back, and tell in the error's message how that went."""
+        is_interrupted = not isinstance(error, Exception)
+        if is_interrupted:
+            # Whoever presses Ctrl-C has to see that it was heard: this may take a while.
+            _logger.warning(
+                "Interrupted: putting '%s' back as it was. Interrupt again to leave that to the "
+                "next operation on it.",
+                self._name,
+            )
         remark = ""
         try:
             # Also makes sure that the name is still ours, before the server is told anything.
             self._files.note(journal)
             # Somebody who interrupts a load does not want to wait for its end either.
-            interrupted = loading and not isinstance(error, Exception)
-            if interrupted or isinstance(error, LoadTimeoutError):
+            if (loading and is_interrupted) or isinstance(error, LoadTimeoutError):
                 # That load can't be taken back now, the server would make us wait. It may end
                 # well, so the journal stays: the next operation unloads what nobody asked for.
                 self._files.undo(journal)
@@ -178,6 +229,13 @@ class Operation:
                 self._files.forget()
         except DeployError as second:
             remark = f"Undoing it failed too ({second}); the next operation on it does that."
+        except KeyboardInterrupt:
+            remark = f"It was not put back: the next operation on '{self._name}' does that."
+            if is_interrupted:
+                _logger.warning("Interrupted again. %s", remark)
+                raise
+        if is_interrupted and remark:
+            _logger.warning("%s", remark)
         if isinstance(error, DeployError) and remark:
             error.amend(remark)
 
@@ -188,17 +246,23 @@ class Operation:
         is_ready = self._server.is_ready() or self._heal(journal)
         if is_ready or not journal.was_ready:
             return outcome
+        return f"{outcome} {self._unready(journal.coming)}"
+
+    def _unready(self, failed: frozenset[int]) -> str:
         return (
-            f"{outcome} But {self._server.url} reports itself not ready since then "
+            f"But {self._server.url} reports itself not ready since then "
             f"(/v2/health/ready), until a model '{self._name}' loads as version "
-            f"{', '.join(map(str, sorted(journal.coming)))} or Triton restarts; "
+            f"{', '.join(map(str, sorted(failed)))} or Triton restarts; "
             "it goes on serving its other models."
         )
+
+    def _load_again(self) -> None:
+        serving.load_to_its_end(self._server, self._name, frozenset(), self._around.deadline())
 
     def _put_back(self, journal: Journal) -> str:
         self._files.undo(journal)
         try:
-            self._server.load(str(self._name), timeout=self._around.timeout)
+            self._load_again()
         except LoadFailedError as error:
             # It had failed before, most likely: an update is how one gets out of that.
             return f"What was deployed before is back but does not load: {error.reason.strip()}."
@@ -216,7 +280,13 @@ class Operation:
     def _heal(self, journal: Journal) -> bool:
         deadline = self._around.deadline()
         if not journal.before:
-            return healing.heal_with_tiny_model(self._server, self._name, journal.coming, deadline)
+            return healing.heal_with_tiny_model(
+                self._server,
+                self._name,
+                journal.coming,
+                deadline,
+                was_ready=journal.was_ready,
+            )
         return healing.heal_with_old_version(
             self._server,
             self._files,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from triton_deploy_core.errors import NotOursError
-from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.errors import DamagedRecordError
+from triton_deploy_core.names import MAX_NAME_BYTES, DeploymentName
 from triton_deploy_core.package import Origin
 
 RECORD_FILE = "mlflow-meta.json"
@@ -45,30 +45,37 @@ class Record:
         """Read the record that lies in the directory of `name`.
 
         Raises:
-            NotOursError: it is no record, or the record of another name (a copied directory).
+            DamagedRecordError: it is no record, or that of another name (a copied directory).
         """
         fields = _fields(data, name)
-        if fields.get("name") != str(name):
-            raise NotOursError(
-                f"{name}/{RECORD_FILE} is the record of {fields.get('name')!r}, not of '{name}': "
-                "the directory was copied or renamed by hand. Remove it, or correct its record."
+        other = fields.get("name", "")
+        if other != str(name):
+            raise DamagedRecordError(
+                f"{name}/{RECORD_FILE} is the record of {other[:MAX_NAME_BYTES]!a}, not of "
+                f"'{name}': the directory was copied or renamed by hand. Remove it, or correct "
+                "its record."
             )
         return cls(
             name=name,
-            triton_model_path=str(fields.get("triton_model_path", "")),
-            mlflow_model_uri=str(fields.get("mlflow_model_uri", "")),
-            flavor=str(fields.get("flavor", "")),
+            triton_model_path=fields.get("triton_model_path", ""),
+            mlflow_model_uri=fields.get("mlflow_model_uri", ""),
+            flavor=fields.get("flavor", ""),
         )
 
 
-def _fields(data: bytes, name: DeploymentName) -> dict[str, object]:
+_TEXTS = ("name", "triton_model_path", "mlflow_model_uri", "flavor")
+
+
+def _fields(data: bytes, name: DeploymentName) -> dict[str, str]:
     try:
         fields = json.loads(data) if len(data) <= _MAX_RECORD_BYTES else None
     except (ValueError, RecursionError):
         fields = None
-    if not isinstance(fields, dict):
-        raise NotOursError(
-            f"{name}/{RECORD_FILE} can't be read as a deployment's record. "
-            "Restore it, or remove the directory by hand if nobody needs it."
-        )
-    return fields
+    if isinstance(fields, dict):
+        known = {key: fields[key] for key in _TEXTS if key in fields}
+        if all(isinstance(text, str) for text in known.values()):
+            return known
+    raise DamagedRecordError(
+        f"{name}/{RECORD_FILE} can't be read as a deployment's record. "
+        "Restore it, or remove the directory by hand if nobody needs it."
+    )

@@ -1,4 +1,4 @@
-"""The deployment service: create, update, delete, list and get, with the laws kept.
+"""The deployment service: create, update, delete, list, get and repair, with the laws kept.
 
 It knows a repository, a server and Triton's configuration format by their ports only.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from triton_deploy_core import serving
 from triton_deploy_core.bookkeeping import journal_key
 from triton_deploy_core.clock import Clock, SystemClock
 from triton_deploy_core.deployment import Deployment
+from triton_deploy_core.differences import find_differences
 from triton_deploy_core.errors import (
+    DamagedRecordError,
     DeploymentExistsError,
     DeploymentNotFoundError,
     InvalidSettingError,
@@ -22,6 +24,7 @@ from triton_deploy_core.errors import (
     StoreAccessError,
 )
 from triton_deploy_core.files import Files
+from triton_deploy_core.journal import Phase
 from triton_deploy_core.lease import holding
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.operation import Operation, Surroundings
@@ -31,6 +34,7 @@ from triton_deploy_core.ports.progress import NoProgress, Progress
 from triton_deploy_core.ports.server import InferenceServer
 from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.records import Record
+from triton_deploy_core.repairing import Repair, Repairing
 from triton_deploy_core.snapshot import Snapshot, read_record, require_ours
 
 DEFAULT_TIMEOUT_SECONDS = 900.0
@@ -85,7 +89,7 @@ class DeploymentService:
         """
         parsed = DeploymentName(name)
         self._require_working()
-        self._repair(parsed)
+        self._recover(parsed)
         self._require_free(Snapshot.take(self._store, parsed))
 
     def require_existing(self, name: str) -> Record:
@@ -97,12 +101,12 @@ class DeploymentService:
         """
         parsed = DeploymentName(name)
         self._require_working()
-        self._repair(parsed)
+        self._recover(parsed)
         return self._record(parsed)
 
     def has(self, name: str) -> bool:
         """Tell whether there is a deployment of that name."""
-        return self._record_or_none(DeploymentName(name)) is not None
+        return isinstance(self._record_or_error(DeploymentName(name)), Record)
 
     def create(self, name: str, package: ModelPackage) -> Deployment:
         """Deploy a package under a new name; return when it serves.
@@ -119,7 +123,7 @@ class DeploymentService:
         """
         parsed = DeploymentName(name)
         self._require_working()
-        with self._operation(parsed, "create") as operation:
+        with self._operation(parsed, "create") as (operation, _):
             now = Snapshot.take(self._store, parsed)
             self._require_free(now)
             return operation.deploy(package, now)
@@ -157,7 +161,7 @@ class DeploymentService:
         if keep_versions < 0:
             raise InvalidSettingError(f"keep_versions={keep_versions}: it has to be 0 or more.")
         self._require_working()
-        with self._operation(parsed, "update") as operation:
+        with self._operation(parsed, "update") as (operation, _):
             now = Snapshot.take(self._store, parsed)
             require_ours(now, self._store.location)
             if not now.exists:
@@ -176,7 +180,7 @@ class DeploymentService:
         """
         parsed = DeploymentName(name)
         self._require_working()
-        with self._operation(parsed, "delete") as operation:
+        with self._operation(parsed, "delete") as (operation, _):
             now = Snapshot.take(self._store, parsed)
             require_ours(now, self._store.location)
             if now.exists:
@@ -185,52 +189,102 @@ class DeploymentService:
                 self._require_not_served(parsed)
 
     def get(self, name: str) -> Deployment:
-        """Return one deployment as it stands.
+        """Return one deployment as it stands, with what does not agree about it.
 
         Raises:
             DeploymentNotFoundError: there is no deployment of that name.
             NotOursError: there is a directory of that name which is none.
         """
         parsed = DeploymentName(name)
-        record = self._record(parsed)
-        versions = self._server.ready_versions(str(parsed))
-        if versions:
-            return Deployment.ready(record, versions)
-        return Deployment.not_ready(record, self._server.index())
+        try:
+            record = self._record(parsed)
+        except DamagedRecordError as error:
+            return self._damaged(parsed, error)
+        ready = self._server.ready_versions(str(parsed))
+        differences = find_differences(
+            self._store,
+            self._around.configs,
+            parsed,
+            ready=ready,
+            now=self._around.clock.now(),
+        )
+        index = () if ready else self._server.index()
+        return Deployment.of(record, ready, index).with_differences(differences)
 
     def list(self) -> builtins.list[Deployment]:
-        """Return every deployment, by name; directories of others are left out."""
+        """Return every deployment, by name; directories of others are left out.
+
+        Of what does not agree it tells damaged records only: for the rest see `get`.
+        """
         names = sorted(
             DeploymentName(directory)
             for directory in self._store.directories()
             if DeploymentName.is_valid(directory)
         )
         with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="records") as pool:
-            records = [record for record in pool.map(self._record_or_none, names) if record]
+            found = [
+                (name, record)
+                for name, record in zip(names, pool.map(self._record_or_error, names), strict=True)
+                if record is not None
+            ]
         versions: dict[str, set[int]] = {}
         for model, version in self._server.loaded():
             versions.setdefault(model, set()).add(version)
-        serves = [str(record.name) in versions for record in records]
-        index = () if all(serves) else self._server.index()
+        index = () if all(str(name) in versions for name, _ in found) else self._server.index()
         return [
-            Deployment.ready(record, versions[str(record.name)])
-            if ready
-            else Deployment.not_ready(record, index)
-            for record, ready in zip(records, serves, strict=True)
+            Deployment.damaged(name, record, versions.get(str(name), ()), index)
+            if isinstance(record, DamagedRecordError)
+            else Deployment.of(record, versions.get(str(name), ()), index)
+            for name, record in found
         ]
 
+    def repair(self, name: str | None = None) -> builtins.list[Repair]:
+        """Finish or undo what was interrupted, and have the server serve what the files say.
+
+        May be done again and again. What somebody else is at work on is left alone and reported,
+        as is what fails; neither keeps the others from being repaired.
+
+        Args:
+            name: a deployment; all that are in the repository if left out.
+
+        Returns:
+            What was done, by name.
+
+        Raises:
+            DeploymentNotFoundError: there is no deployment of that name, and nothing left of one.
+            NotOursError: there is a directory of that name which is none.
+        """
+        repairing = Repairing(self._store, self._around, self._repair_operation)
+        if name is None:
+            self._require_working()
+            return repairing.all()
+        parsed = DeploymentName(name)
+        self._require_working()
+        report = repairing.one(parsed)
+        if report is None:
+            require_ours(Snapshot.take(self._store, parsed), self._store.location)
+            raise self._not_found(parsed)
+        return [report]
+
     @contextmanager
-    def _operation(self, name: DeploymentName, what: str) -> Iterator[Operation]:
+    def _operation(
+        self, name: DeploymentName, what: str
+    ) -> Iterator[tuple[Operation, Phase | None]]:
+        """Hold the lease on a name, with what an interrupted operation left carried out."""
         with holding(self._store, name, what, clock=self._around.clock) as lease:
             files = Files(self._store, name, lease, self._around.progress)
             operation = Operation(files, self._around)
-            operation.recover()
-            yield operation
+            yield operation, operation.recover()
 
-    def _repair(self, name: DeploymentName) -> None:
+    def _repair_operation(
+        self, name: DeploymentName
+    ) -> AbstractContextManager[tuple[Operation, Phase | None]]:
+        return self._operation(name, "repair")
+
+    def _recover(self, name: DeploymentName) -> None:
         """Finish or undo what an operation left that died, where there is such a thing."""
         if self._is_unfinished(name):
-            with self._operation(name, "repair"):
+            with self._repair_operation(name):
                 pass
 
     def _is_unfinished(self, name: DeploymentName) -> bool:
@@ -279,9 +333,15 @@ class DeploymentService:
             "`mlflow deployments list -t triton` names those there are."
         )
 
-    def _record_or_none(self, name: DeploymentName) -> Record | None:
+    def _record_or_error(self, name: DeploymentName) -> Record | DamagedRecordError | None:
         try:
             return read_record(self._store, name)
-        except (NotOursError, StoreAccessError):
-            # Somebody else's directory, or a link out of the repository: none of ours.
+        except DamagedRecordError as error:
+            return error
+        except StoreAccessError:
+            # A link out of the repository: none of ours.
             return None
+
+    def _damaged(self, name: DeploymentName, error: DamagedRecordError) -> Deployment:
+        ready = self._server.ready_versions(str(name))
+        return Deployment.damaged(name, error, ready, () if ready else self._server.index())

@@ -1,0 +1,153 @@
+"""What does not agree about one deployment: its record, its files, and what the server serves.
+
+Found with a few small reads and one request, so that it can be told whenever somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from triton_deploy_core import layout
+from triton_deploy_core.bookkeeping import OWN_DIRECTORY, journal_key, lease_key, own_prefix
+from triton_deploy_core.errors import BlobNotFoundError, InvalidPackageError
+from triton_deploy_core.lease import LeaseRecord
+from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.package import CONFIG_FILE
+from triton_deploy_core.ports.config_format import ConfigFormat, Latest
+from triton_deploy_core.ports.store import BlobStore
+
+
+class Kind(Enum):
+    """What a difference is about."""
+
+    UNDER_WAY = "under way"
+    """Somebody is at work on the name: differences are to be expected until that is over."""
+
+    INTERRUPTED = "interrupted"
+    """An operation was interrupted, and what it left waits to be undone or finished."""
+
+    RECORD = "record"
+    """The record can't be read."""
+
+    FILES = "files"
+    """The files are not such that Triton would serve them."""
+
+    SERVER = "server"
+    """The server serves something else than the files say."""
+
+
+_REPAIRABLE = frozenset({Kind.INTERRUPTED, Kind.SERVER})
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that does not agree. `text` is a clause without a full stop."""
+
+    kind: Kind
+    text: str
+
+    @property
+    def is_repairable(self) -> bool:
+        """Whether `DeploymentService.repair` can do something about it."""
+        return self.kind in _REPAIRABLE
+
+
+def find_differences(
+    store: BlobStore,
+    configs: ConfigFormat,
+    name: DeploymentName,
+    *,
+    ready: frozenset[int],
+    now: float,
+) -> tuple[Difference, ...]:
+    """Compare what the repository holds under a name with what the server serves of it.
+
+    Args:
+        store: the repository.
+        configs: reads ``config.pbtxt``.
+        name: a deployment that has a record.
+        ready: the versions that the server serves.
+        now: seconds since the epoch.
+    """
+    operation = _operation(store, name, now)
+    if operation is not None and operation.kind is Kind.UNDER_WAY:
+        return (operation,)
+    found = compare(store, configs, name, ready=ready)
+    return found if operation is None else (operation, *found)
+
+
+def compare(
+    store: BlobStore, configs: ConfigFormat, name: DeploymentName, *, ready: frozenset[int]
+) -> tuple[Difference, ...]:
+    """Compare the files of a name with what the server serves of it, whoever is at work on it.
+
+    Args:
+        store: the repository.
+        configs: reads ``config.pbtxt``.
+        name: a deployment that has a record.
+        ready: the versions that the server serves.
+    """
+    start = layout.prefix(name)
+    paths = [blob.key.removeprefix(start) for blob in store.list(start)]
+    found = []
+    if any(path.startswith(OWN_DIRECTORY) for path in paths):
+        text = f"copies of files were left in {OWN_DIRECTORY}"
+        found.append(Difference(Kind.INTERRUPTED, text))
+    try:
+        config = store.read(start + CONFIG_FILE).data if CONFIG_FILE in paths else None
+        picked = picked_versions(config, paths, configs)
+    except BlobNotFoundError:
+        return (*found, Difference(Kind.UNDER_WAY, "its files are changing just now"))
+    except InvalidPackageError as error:
+        return (*found, Difference(Kind.FILES, str(error).rstrip(".")))
+    return (*found, *_served(picked, layout.versions(paths), ready))
+
+
+def _served(
+    picked: frozenset[int], versions: frozenset[int], ready: frozenset[int]
+) -> tuple[Difference, ...]:
+    if not picked:
+        has = _listed(versions)
+        text = f"{CONFIG_FILE} picks no version that has a directory (there is {has})"
+        return (Difference(Kind.FILES, text),)
+    if picked != ready:
+        text = f"{CONFIG_FILE} picks version {_listed(picked)}, the server serves {_listed(ready)}"
+        return (Difference(Kind.SERVER, text),)
+    return ()
+
+
+def picked_versions(
+    config: bytes | None, paths: Iterable[str], configs: ConfigFormat
+) -> frozenset[int]:
+    """Return the versions that Triton serves of these files under this configuration.
+
+    Raises:
+        InvalidPackageError: Triton could not parse the configuration.
+    """
+    policy = Latest() if config is None else configs.version_policy(config)
+    return policy.visible(layout.versions(paths))
+
+
+def _operation(store: BlobStore, name: DeploymentName, now: float) -> Difference | None:
+    """Return what is going on under a name, or was when somebody died."""
+    keys = {blob.key for blob in store.list(own_prefix(name))}
+    lease = None
+    if lease_key(name) in keys:
+        try:
+            lease = LeaseRecord.decode(store.read(lease_key(name)).data)
+        except BlobNotFoundError:
+            lease = None
+    if lease is not None and lease.is_held(now):
+        text = f"another {lease.operation} is under way: {lease.described}"
+        return Difference(Kind.UNDER_WAY, text)
+    if journal_key(name) in keys:
+        what = f"the {lease.operation} of {lease.holder}" if lease else "an operation"
+        text = f"{what} was interrupted or is not over: its journal waits for the next operation"
+        return Difference(Kind.INTERRUPTED, text)
+    return None
+
+
+def _listed(versions: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(versions))) or "none"

@@ -1,0 +1,150 @@
+"""Repair: what a name needs so that its files, and what the server serves, are as its record says.
+
+For names whose operation was interrupted, and for servers that came back empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum
+
+from triton_deploy_core.bookkeeping import lease_key, name_of, own_prefix
+from triton_deploy_core.differences import compare, find_differences
+from triton_deploy_core.errors import (
+    DamagedRecordError,
+    DeployError,
+    DeploymentBusyError,
+    StoreAccessError,
+)
+from triton_deploy_core.journal import Phase
+from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.operation import Operation, Surroundings
+from triton_deploy_core.ports.store import BlobStore
+from triton_deploy_core.snapshot import Snapshot, read_record, require_ours
+
+_READERS = 16
+
+
+class Outcome(Enum):
+    """How the repair of one name ended."""
+
+    FINE = "fine"
+    """There was nothing to do."""
+
+    REPAIRED = "repaired"
+    """All is now as the record says; of a name that has none, nothing is left."""
+
+    BUSY = "busy"
+    """Somebody else is at work on the name, so it was left alone."""
+
+    FAILED = "failed"
+    """It could not be done, or not all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What the repair of one name did.
+
+    Attributes:
+        name: the deployment's name.
+        outcome: how it ended.
+        done: what was done, a clause each.
+        problem: why it did not end well, a sentence; empty where it did.
+    """
+
+    name: str
+    outcome: Outcome
+    done: tuple[str, ...] = ()
+    problem: str = ""
+
+
+OpenOperation = Callable[[DeploymentName], AbstractContextManager[tuple[Operation, Phase | None]]]
+"""Takes the lease on a name and carries out what its journal says; tells what that was."""
+
+_RECOVERED = {
+    Phase.UNDO: "took back an operation that was interrupted",
+    Phase.SETTLE: "finished an update that was interrupted",
+    Phase.DELETE: "finished a delete that was interrupted",
+}
+
+
+class Repairing:
+    """Repairs names of one repository."""
+
+    def __init__(self, store: BlobStore, around: Surroundings, operation: OpenOperation) -> None:
+        self._store = store
+        self._around = around
+        self._operation = operation
+
+    def one(self, name: DeploymentName) -> Repair | None:
+        """Repair one name; None where there is nothing of ours under it."""
+        return self._repair(name, self._look(name, self._ready(name)))
+
+    def all(self) -> list[Repair]:
+        """Repair every name that has a record of ours or bookkeeping files, in their order."""
+        ready: dict[str, set[int]] = {}
+        for model, version in self._around.server.loaded():
+            ready.setdefault(model, set()).add(version)
+        names = self._names()
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="repair") as pool:
+            looks = list(
+                pool.map(lambda name: self._look(name, frozenset(ready.get(str(name), ()))), names)
+            )
+        reports = (self._repair(name, look) for name, look in zip(names, looks, strict=True))
+        return [report for report in reports if report is not None]
+
+    def _names(self) -> list[DeploymentName]:
+        directories = filter(DeploymentName.is_valid, self._store.directories())
+        bookkeeping = (name_of(blob.key) for blob in self._store.list("."))
+        return sorted({*map(DeploymentName, directories), *filter(None, bookkeeping)})
+
+    def _look(self, name: DeploymentName, ready: frozenset[int]) -> bool | None:
+        """Tell whether there is anything to repair; None where there is nothing of ours."""
+        keys = {blob.key for blob in self._store.list(own_prefix(name)) if "/" not in blob.key}
+        try:
+            record = read_record(self._store, name)
+        except DamagedRecordError:
+            return True
+        except StoreAccessError:
+            # A link out of the repository: somebody else's.
+            return None
+        if record is None:
+            return True if keys else None
+        return lease_key(name) in keys or bool(
+            find_differences(
+                self._store,
+                self._around.configs,
+                name,
+                ready=ready,
+                now=self._around.clock.now(),
+            )
+        )
+
+    def _repair(self, name: DeploymentName, look: bool | None) -> Repair | None:
+        if not look:
+            return None if look is None else Repair(str(name), Outcome.FINE)
+        done: list[str] = []
+        try:
+            with self._operation(name) as (operation, phase):
+                done.extend([_RECOVERED[phase]] if phase else [])
+                self._under_lease(name, operation, done)
+        except DeploymentBusyError as error:
+            return Repair(str(name), Outcome.BUSY, tuple(done), str(error))
+        except DeployError as error:
+            return Repair(str(name), Outcome.FAILED, tuple(done), str(error))
+        return Repair(str(name), Outcome.REPAIRED if done else Outcome.FINE, tuple(done))
+
+    def _under_lease(self, name: DeploymentName, operation: Operation, done: list[str]) -> None:
+        if operation.tidy():
+            done.append("removed what was left behind")
+        now = Snapshot.take(self._store, name)
+        require_ours(now, self._store.location)
+        if now.exists and compare(self._store, self._around.configs, name, ready=self._ready(name)):
+            versions = operation.load()
+            done.append(f"loaded version {', '.join(map(str, sorted(versions)))}")
+
+    def _ready(self, name: DeploymentName) -> frozenset[int]:
+        return self._around.server.ready_versions(str(name))
