@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from triton_deploy_core.errors import (
     NotTritonError,
     ServerUnreachableError,
 )
+from triton_deploy_core.ports.store import Content
 from triton_deploy_core.testing.simulated_calls import FailNth, ServerCall
 from triton_deploy_core.testing.world import SimulatedWorld, tree_package, version_package
 
@@ -52,8 +54,10 @@ def test_a_load_that_ends_well(world, error):
 
 def test_a_load_that_ends_badly(world):
     CutAfter(world, 5, ServerUnreachableError("cut"))
-    with pytest.raises(LoadFailedError, match="no such op"):
-        world.service.update("iris", version_package(b"broken no such op\nslow 60\n", 2))
+    package = version_package(b"broken no such op", 2)
+    slow = replace(package, files={**package.files, "weights": Content(b"slow 60")})
+    with pytest.raises(LoadFailedError, match=r"could not load 'iris': version 2: .*no such op"):
+        world.service.update("iris", slow)
     assert world.serves("iris") == {1: b"old"}
     assert world.server.is_ready()
 

@@ -36,6 +36,7 @@ from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.records import Record
 from triton_deploy_core.repairing import Repair, Repairing
 from triton_deploy_core.snapshot import Snapshot, read_record, require_ours
+from triton_deploy_core.transfer_deadline import TimedProgress
 
 DEFAULT_TIMEOUT_SECONDS = 900.0
 DEFAULT_KEEP_VERSIONS = 1
@@ -67,7 +68,8 @@ class DeploymentService:
             configs: reads and rewrites ``config.pbtxt``.
             progress: told of steps and bytes.
             clock: the machine's own if left out.
-            timeout: seconds that one load or unload may take.
+            timeout: seconds that one load or unload may take; also one transfer, which may take
+                longer the larger it is (`transfer_deadline`).
         """
         self._store = store
         self._server = server
@@ -272,7 +274,10 @@ class DeploymentService:
     ) -> Iterator[tuple[Operation, Phase | None]]:
         """Hold the lease on a name, with what an interrupted operation left carried out."""
         with holding(self._store, name, what, clock=self._around.clock) as lease:
-            files = Files(self._store, name, lease, self._around.progress)
+            progress = TimedProgress(
+                self._around.progress, self._around.clock, self._around.timeout
+            )
+            files = Files(self._store, name, lease, progress)
             operation = Operation(files, self._around)
             yield operation, operation.recover()
 

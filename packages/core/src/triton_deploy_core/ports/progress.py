@@ -6,7 +6,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told of steps and bytes. May be called from several threads; must not raise."""
+    """Told of steps and bytes. May be called from several threads.
+
+    Only `advance` may raise, and nothing but a `DeployError`: the transfer ends with it.
+    """
 
     def step(self, text: str) -> None:
         """Take note that a new step begins, such as ``uploading 3 files``."""

@@ -175,6 +175,7 @@ class BlobStore(Protocol):
 
         Raises:
             BlobNotFoundError: there is no such key, or it is a directory.
+            StoreError: it is too large to be a small file (`triton_deploy_core.small_files`).
         """
         ...
 
@@ -196,7 +197,7 @@ class BlobStore(Protocol):
 
         Sources are read in pieces: memory does not grow with their size. Files appear in any
         order, each of them whole; an existing key is replaced. An error leaves some files put and
-        others not. `progress` is told of each piece.
+        others not. `progress` is told of each piece; what it raises then ends the transfer.
 
         Raises:
             ModelSourceError: a source can't be read, or changed its size while it was read.

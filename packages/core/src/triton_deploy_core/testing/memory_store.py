@@ -41,6 +41,7 @@ from triton_deploy_core.ports.store import (
     StoredObject,
     Transfer,
 )
+from triton_deploy_core.small_files import check_small
 from triton_deploy_core.testing.memory_files import MemoryFiles
 from triton_deploy_core.testing.store_faults import FaultHook, Moment, StoreCall
 
@@ -158,6 +159,7 @@ class MemoryStore:
         file = None if is_marker(key) else self._files.get(key)
         if file is None:
             raise BlobNotFoundError(f"there is no file {key} in {self.location}")
+        check_small(key, len(file.data), self.location)
         self._at(call, key, done=True)
         return BlobContent(file.data, file.etag)
 

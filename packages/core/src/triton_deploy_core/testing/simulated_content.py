@@ -4,7 +4,7 @@ The first line of a file steers the load of the version that it is in:
 
 - ``broken REASON``: the load fails with the reason ``Internal: REASON``;
 - ``hang``: the load never ends;
-- ``slow SECONDS``: the load takes so long;
+- ``slow SECONDS``: the load takes so long, also one that fails by another file;
 - anything else is good content.
 
 A version needs a file; an ensemble's may be an empty directory (a marker).
@@ -44,7 +44,7 @@ def outcome_of(version: int, files: Mapping[str, bytes], config: Mapping[str, An
     for line in lines:
         word, _, rest = line.partition(" ")
         if word.startswith("broken"):
-            return Outcome(failure=f"Internal: {rest or 'broken'}")
+            return Outcome(sum(map(_seconds, lines)), f"Internal: {rest or 'broken'}")
     if any(line.startswith("hang") for line in lines):
         return Outcome(math.inf)
     return Outcome(sum(_seconds(line) for line in lines))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING
 
 from triton_deploy_core.errors import BlobNotFoundError, PreconditionFailedError, StoreAccessError
 from triton_deploy_core.keys import check_file_key, check_key, check_transfer, is_marker
@@ -18,6 +21,7 @@ from triton_deploy_core.ports.store import (
     IfUnchanged,
     Transfer,
 )
+from triton_deploy_core.small_files import check_small
 from triton_deploy_storage._gcs import deleting, listing, uploading
 from triton_deploy_storage._gcs.gcs_errors import gcs_errors
 from triton_deploy_storage._gcs.limits import Limits
@@ -25,6 +29,9 @@ from triton_deploy_storage._gcs.location import GcsLocation
 from triton_deploy_storage._gcs.probing import NOBODYS_GENERATION, probe
 from triton_deploy_storage._gcs.service import Service
 from triton_deploy_storage._gcs.transferring import Transferring
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _ABSENT = 0
 _KEYS_AT_ONCE = 1000
@@ -79,13 +86,14 @@ class GcsStore:
             raise BlobNotFoundError(f"{key!r} in {self._written} is a directory, not a file")
         with self._errors("read", key):
             blob = self._service.blob(key)
-            data = blob.download_as_bytes(checksum="crc32c", **self._service.options)
+            received = _SmallFile(partial(check_small, key, location=self._written))
+            blob.download_to_file(received, checksum="crc32c", **self._service.options)
         if blob.generation is None:
             raise StoreAccessError(
                 f"the service of bucket {self._service.location.bucket} does not say which "
                 f"generation of {key} it sends: use Google's own or an emulator that does"
             )
-        return BlobContent(data, str(blob.generation))
+        return BlobContent(received.getvalue(), str(blob.generation))
 
     def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
         """See `BlobStore.write`.
@@ -131,3 +139,16 @@ def _generation(condition: Condition) -> int | None:
             return int(etag) if etag.isdecimal() and int(etag) else NOBODYS_GENERATION
         case None:
             return None
+
+
+class _SmallFile(io.BytesIO):
+    """Takes what comes until that is too much."""
+
+    def __init__(self, check_size: Callable[[int], None]) -> None:
+        super().__init__()
+        self._check_size = check_size
+
+    def write(self, data: Buffer, /) -> int:
+        """See `io.BytesIO`."""
+        self._check_size(self.tell() + memoryview(data).nbytes)
+        return super().write(data)

@@ -25,6 +25,7 @@ from triton_deploy_core.ports.store import (
     Condition,
     Transfer,
 )
+from triton_deploy_core.small_files import check_small
 from triton_deploy_storage._local import listing, placing, tree
 from triton_deploy_storage._local.locking import exclusive
 from triton_deploy_storage._local.os_errors import MISSING, shown, store_errors
@@ -92,7 +93,7 @@ class LocalStore:
             try:
                 if is_marker(key):
                     raise _missing(key)
-                return _read(reading_path(self._root, key))
+                return self._read(key)
             except OSError as error:
                 if error.errno not in MISSING or not os.path.isdir(self._root):
                     raise
@@ -160,6 +161,20 @@ class LocalStore:
                 staged.finish()
                 placing.place(self._root, staged, target)
 
+    def _read(self, key: str) -> BlobContent:
+        path = reading_path(self._root, key)
+        # Opening a named pipe would wait for its writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise _missing(path)
+            check_small(shown(key), status.st_size, self._location)
+            with open(descriptor, "rb", closefd=False) as file:
+                return BlobContent(file.read(status.st_size), tag_of(status))
+        finally:
+            os.close(descriptor)
+
     def _delete_one(self, key: str) -> bool:
         path = changing_path(self._root, key)
         with self._errors("delete", key):
@@ -182,19 +197,6 @@ class LocalStore:
 
     def _errors(self, action: str, key: str) -> AbstractContextManager[None]:
         return store_errors(self._root, action, os.path.join(self._root, key))
-
-
-def _read(path: str) -> BlobContent:
-    # Opening a named pipe would wait for its writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _missing(path)
-        with open(descriptor, "rb", closefd=False) as file:
-            return BlobContent(file.read(), tag_of(status))
-    finally:
-        os.close(descriptor)
 
 
 def _missing(path: str) -> FileNotFoundError:

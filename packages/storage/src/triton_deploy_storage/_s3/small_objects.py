@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -24,17 +24,20 @@ _ATTEMPTS = 5
 _BROKEN = (IncompleteReadError, ReadTimeoutError, ResponseStreamingError, HTTPError)
 
 
-def read(client: Any, target: dict[str, str]) -> BlobContent:
+def read(client: Any, target: dict[str, str], check_size: Callable[[int], None]) -> BlobContent:
     """Read a whole object; the library repeats a request, but not the reading of its answer."""
     for _ in range(_ATTEMPTS - 1):
         with suppress(*_BROKEN):
-            return _read_once(client, target)
-    return _read_once(client, target)
+            return _read_once(client, target, check_size)
+    return _read_once(client, target, check_size)
 
 
-def _read_once(client: Any, target: dict[str, str]) -> BlobContent:
+def _read_once(
+    client: Any, target: dict[str, str], check_size: Callable[[int], None]
+) -> BlobContent:
     answer = client.get_object(**target)
     with answer["Body"] as body:
+        check_size(answer["ContentLength"])
         return BlobContent(body.read(), answer["ETag"])
 
 

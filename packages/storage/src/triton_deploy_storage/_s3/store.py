@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 
 from triton_deploy_core.clock import Clock, SystemClock
 from triton_deploy_core.errors import BlobNotFoundError, StoreAccessError
@@ -17,6 +18,7 @@ from triton_deploy_core.ports.store import (
     Condition,
     Transfer,
 )
+from triton_deploy_core.small_files import check_small
 from triton_deploy_storage._s3 import deleting, listing, small_objects
 from triton_deploy_storage._s3.client import LazyClient
 from triton_deploy_storage._s3.limits import Limits
@@ -94,7 +96,11 @@ class S3Store:
         if is_marker(key):
             raise BlobNotFoundError(f"{key!r} in {self._written} is a directory, not a file")
         with self._errors("read", key):
-            return small_objects.read(self._client.get(), self._target(key))
+            return small_objects.read(
+                self._client.get(),
+                self._target(key),
+                partial(check_small, key, location=self._written),
+            )
 
     def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
         """See `BlobStore.write`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from triton_deploy_core.errors import StoreUnavailableError
 from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.testing.store_harness import StoreHarness, visible
 
@@ -68,6 +69,14 @@ class RecordedProgress:
     def advance(self, size: int) -> None:
         """See `Progress.advance`."""
         self.pieces.append(size)
+
+
+class LateProgress(RecordedProgress):
+    """Raises at the first piece, as one does whose time is over."""
+
+    def advance(self, size: int) -> None:
+        """See `Progress.advance`."""
+        raise StoreUnavailableError(f"too late for these {size} bytes")
 
 
 class StoreLaws:

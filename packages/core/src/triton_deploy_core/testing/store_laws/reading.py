@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from triton_deploy_core.errors import BlobNotFoundError
+from triton_deploy_core.errors import BlobNotFoundError, StoreError
 from triton_deploy_core.ports.progress import NoProgress
 from triton_deploy_core.ports.store import BlobStore, Content, Transfer
+from triton_deploy_core.small_files import MAX_SMALL_FILE_BYTES
 from triton_deploy_core.testing.store_harness import StoreHarness
 from triton_deploy_core.testing.store_laws.fixtures import StoreLaws, seed, state
 
@@ -36,6 +37,14 @@ class ReadingLaws(StoreLaws):
             store.read(key)
         assert "\n" not in str(raised.value)
         assert state(harness) == before
+
+    def test_a_file_that_is_too_large_is_refused(
+        self, harness: StoreHarness, store: BlobStore
+    ) -> None:
+        """Before all of it is in memory: whoever can write there could fill that."""
+        harness.raw_write("iris/mlflow-meta.json", bytes(MAX_SMALL_FILE_BYTES + 1))
+        with pytest.raises(StoreError, match="bytes, more than"):
+            store.read("iris/mlflow-meta.json")
 
     def test_the_tag_is_the_same_however_it_is_learned(
         self, harness: StoreHarness, store: BlobStore

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from triton_deploy_core.errors import ModelSourceError
+from triton_deploy_core.errors import ModelSourceError, StoreUnavailableError
 from triton_deploy_core.ports.progress import NoProgress
 from triton_deploy_core.ports.store import (
     BlobStore,
@@ -21,6 +21,7 @@ from triton_deploy_core.ports.store import (
 )
 from triton_deploy_core.testing.store_harness import StoreHarness
 from triton_deploy_core.testing.store_laws.fixtures import (
+    LateProgress,
     RecordedProgress,
     StoreLaws,
     keys,
@@ -82,6 +83,19 @@ class TransferLaws(StoreLaws):
         assert progress.totals == [len(LARGE) + 8]
         assert sum(progress.pieces) == len(LARGE) + 8
         assert all(piece >= 0 for piece in progress.pieces)
+
+    def test_an_error_of_the_progress_ends_it(
+        self, harness: StoreHarness, store: BlobStore, tmp_path: Path
+    ) -> None:
+        """That is how a deadline ends a transfer; no half of a file is left by it."""
+        (tmp_path / "large.bin").write_bytes(LARGE)
+        before = seed(harness, "iris/1/m")
+        with pytest.raises(StoreUnavailableError, match="too late"):
+            store.transfer(
+                [Transfer("iris/2/large", LocalFile(tmp_path / "large.bin", len(LARGE)))],
+                LateProgress(),
+            )
+        assert state(harness) in (before, {**before, "iris/2/large": LARGE})
 
     def test_nothing_is_transferred_by_an_empty_transfer(
         self, harness: StoreHarness, store: BlobStore
