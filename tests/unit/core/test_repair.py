@@ -134,7 +134,7 @@ def test_somebody_at_work_is_left_alone_and_named(world):
         assert not difference.is_repairable
         a, b = world.service.repair()
     assert a.outcome is Outcome.BUSY
-    assert "Another update of 'a' is under way" in a.problem
+    assert "Another update of 'a' is under way" in str(a.error)
     assert b.outcome is Outcome.REPAIRED
 
 
@@ -149,9 +149,9 @@ def test_what_can_not_be_repaired_is_said_and_keeps_nobody_else_from_it(world):
         Outcome.FAILED,
         Outcome.FAILED,
     )
-    assert "no such op" in a.problem
-    assert "can't be read" in bad.problem
-    assert "no version that its config.pbtxt picks" in none.problem
+    assert "no such op" in str(a.error)
+    assert "can't be read" in str(bad.error)
+    assert "no version that its config.pbtxt picks" in str(none.error)
     assert "picks no version that has a directory (there is none)" in _texts(
         world.service.get("none")
     )

@@ -46,7 +46,7 @@ def test_one_that_failed():
 def test_one_that_the_server_has_never_loaded():
     shown = describe(Deployment.not_ready(RECORD, [IndexEntry("iris", None, ModelState.UNKNOWN)]))
     assert (shown["version"], shown["state"]) == ("", "UNKNOWN")
-    assert shown["reason"].startswith("not loaded since the server started: update it")
+    assert shown["reason"].startswith("not loaded since the server started: repair it")
 
 
 def test_every_value_is_text():

@@ -13,7 +13,7 @@ from mlflow_triton.settings import SETTINGS, Use, read_settings
 
 _USES = {
     "create": Use.DEPLOY,
-    "update": Use.DEPLOY,
+    "update": Use.DEPLOY | Use.UPDATE,
     "delete": Use.DELETE,
     "run-local": Use.RUN_LOCAL,
 }

@@ -16,6 +16,7 @@ from triton_deploy_core.errors import (
     LoadTimeoutError,
 )
 from triton_deploy_core.files import Files
+from triton_deploy_core.following import load_to_its_end
 from triton_deploy_core.journal import Journal, Phase
 from triton_deploy_core.package import CONFIG_FILE, ModelPackage
 from triton_deploy_core.ports.config_format import ConfigFormat
@@ -257,7 +258,7 @@ class Operation:
         )
 
     def _load_again(self) -> None:
-        serving.load_to_its_end(self._server, self._name, frozenset(), self._around.deadline())
+        load_to_its_end(self._server, self._name, frozenset(), self._around.deadline())
 
     def _put_back(self, journal: Journal) -> str:
         self._files.undo(journal)

@@ -52,13 +52,13 @@ class Repair:
         name: the deployment's name.
         outcome: how it ended.
         done: what was done, a clause each.
-        problem: why it did not end well, a sentence; empty where it did.
+        error: why it did not end well; None where it did.
     """
 
     name: str
     outcome: Outcome
     done: tuple[str, ...] = ()
-    problem: str = ""
+    error: DeployError | None = None
 
 
 OpenOperation = Callable[[DeploymentName], AbstractContextManager[tuple[Operation, Phase | None]]]
@@ -132,9 +132,9 @@ class Repairing:
                 done.extend([_RECOVERED[phase]] if phase else [])
                 self._under_lease(name, operation, done)
         except DeploymentBusyError as error:
-            return Repair(str(name), Outcome.BUSY, tuple(done), str(error))
+            return Repair(str(name), Outcome.BUSY, tuple(done), error)
         except DeployError as error:
-            return Repair(str(name), Outcome.FAILED, tuple(done), str(error))
+            return Repair(str(name), Outcome.FAILED, tuple(done), error)
         return Repair(str(name), Outcome.REPAIRED if done else Outcome.FINE, tuple(done))
 
     def _under_lease(self, name: DeploymentName, operation: Operation, done: list[str]) -> None:

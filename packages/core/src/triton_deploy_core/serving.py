@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from triton_deploy_core.clock import Deadline
 from triton_deploy_core.errors import (
     ControlModeError,
     LoadFailedError,
-    LoadTimeoutError,
-    NotTritonError,
     RequestRefusedError,
     ServerError,
     ServerTimeoutError,
-    ServerUnreachableError,
 )
+from triton_deploy_core.following import load_to_its_end
 from triton_deploy_core.names import DeploymentName
-from triton_deploy_core.ports.server import IndexEntry, InferenceServer, ModelState
+from triton_deploy_core.ports.server import InferenceServer, ModelState
 
 # Triton answers an unload of a name that nobody has with success, and touches nothing.
 _NOBODY = "triton-deploy.is-this-server-in-explicit-mode"
 # What Triton says of a directory that is not there, and of one whose configuration is no good.
 _NOT_READ = "failed to poll from model repository"
-_LOAD_REQUESTS = 3
-# What a proxy, or a connection that breaks, makes of a load that goes on behind it.
-_ANSWER_LOST = (ServerUnreachableError, ServerTimeoutError, NotTritonError)
 _BUSY = frozenset({ModelState.LOADING, ModelState.UNLOADING})
 
 
@@ -88,75 +81,6 @@ def _sees(server: InferenceServer, name: DeploymentName) -> bool:
         return any(row.name == str(name) for row in server.index())
     except ServerError:
         return True  # nobody knows
-
-
-def load_to_its_end(
-    server: InferenceServer, name: DeploymentName, serves: frozenset[int], deadline: Deadline
-) -> None:
-    """Load what the repository holds under a name, even if the answer to that gets lost.
-
-    A proxy may cut a request that takes long; the load goes on without it. Then the server's index
-    tells how it ends. Where it tells of no load at all, the request is sent again.
-
-    Args:
-        server: the server.
-        name: the model.
-        serves: the versions that should come up; empty where that is not known.
-        deadline: when to give up.
-
-    Raises:
-        LoadFailedError: Triton refused.
-        LoadTimeoutError: it was still loading at the deadline.
-    """
-    for _ in range(_LOAD_REQUESTS - 1):
-        if _is_answered(server, name, deadline) or _ended_well(server, name, serves, deadline):
-            return
-    server.load(str(name), timeout=deadline.remaining())
-
-
-def _is_answered(server: InferenceServer, name: DeploymentName, deadline: Deadline) -> bool:
-    try:
-        server.load(str(name), timeout=deadline.remaining())
-    except LoadTimeoutError:
-        raise
-    except _ANSWER_LOST:
-        return False
-    return True
-
-
-def _ended_well(
-    server: InferenceServer, name: DeploymentName, serves: frozenset[int], deadline: Deadline
-) -> bool:
-    """Follow a load whose answer was lost; False where there was no sign of one.
-
-    Raises:
-        LoadFailedError: it ended badly.
-        LoadTimeoutError: it had not ended at the deadline.
-    """
-    seen = False
-    rows: Sequence[IndexEntry] = ()
-
-    def over() -> bool:
-        nonlocal seen, rows
-        rows = [row for row in server.index() if row.name == str(name)]
-        loading = any(row.state is ModelState.LOADING for row in rows)
-        seen = seen or loading
-        return not loading
-
-    if not deadline.wait_for(over):
-        raise LoadTimeoutError(
-            f"{server.url} was still loading '{name}' at the deadline: it may yet succeed or "
-            "fail. See the server's log, or allow more time."
-        )
-    failed = [row for row in rows if row.state is ModelState.UNAVAILABLE and row.reason]
-    if serves:
-        failed = [row for row in failed if row.version in serves]
-    elif any(row.state is ModelState.READY for row in rows):
-        failed = []
-    if seen and failed:
-        reason = "; ".join(f"version {row.version}: {row.reason.strip()}" for row in failed)
-        raise LoadFailedError(f"{server.url} could not load '{name}': {reason}.", reason=reason)
-    return seen
 
 
 def unload(server: InferenceServer, name: DeploymentName, deadline: Deadline) -> None:

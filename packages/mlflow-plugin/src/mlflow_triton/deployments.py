@@ -89,12 +89,16 @@ class TritonDeploymentClient(BaseDeploymentClient):
             ``{"flavor": …}``.
         """
         from mlflow_triton.deploying import update  # noqa: PLC0415 (slow, and only needed here)
+        from mlflow_triton.repair_reports import repair_one  # noqa: PLC0415 (only needed here)
 
         with as_mlflow_errors():
             _refuse_endpoint(endpoint)
-            settings = self._settings(Use.DEPLOY, config)
+            settings = self._settings(Use.DEPLOY | Use.UPDATE, config)
             with bootstrap.deployment_service(settings) as service:
-                record = update(service, name, model_uri, flavor, settings)
+                if settings.repair:
+                    record = repair_one(service, name, model_uri)
+                else:
+                    record = update(service, name, model_uri, flavor, settings)
             return {"flavor": record.flavor}
 
     def delete_deployment(
@@ -115,6 +119,29 @@ class TritonDeploymentClient(BaseDeploymentClient):
             with bootstrap.deployment_service(self._settings(Use.DELETE, config)) as service:
                 service.delete(name)
 
+    def repair_deployments(
+        self, name: str | None = None, config: Mapping[str, object] | None = None
+    ) -> list[dict[str, str]]:
+        """Finish or undo what was interrupted, and have Triton serve what is deployed.
+
+        On the command line: ``mlflow deployments update -t triton --name … -C repair=true``, and
+        ``python -m mlflow_triton.repair`` for the whole repository.
+
+        Args:
+            name: a deployment; all that are in the repository if left out.
+            config: settings, as for an update.
+
+        Returns:
+            For each name ``name``, ``outcome`` (``fine``, ``repaired``, ``busy`` or ``failed``)
+            and, where there is anything to say, ``done`` and ``problem``.
+        """
+        from mlflow_triton.repair_reports import describe_repair  # noqa: PLC0415 (only needed here)
+
+        with as_mlflow_errors():
+            settings = self._settings(Use.DEPLOY | Use.UPDATE, config)
+            with bootstrap.deployment_service(settings) as service:
+                return [describe_repair(report) for report in service.repair(name)]
+
     def list_deployments(self, endpoint: str | None = None) -> list[dict[str, str]]:
         """Return every deployment: ``name``, ``version``, ``state`` and what the record says.
 
@@ -128,7 +155,11 @@ class TritonDeploymentClient(BaseDeploymentClient):
                 return [describe(deployment) for deployment in service.list()]
 
     def get_deployment(self, name: str, endpoint: str | None = None) -> dict[str, str]:
-        """Return one deployment: ``name``, ``version``, ``state`` and what the record says."""
+        """Return one deployment: ``name``, ``version``, ``state`` and what the record says.
+
+        ``differences`` says what does not agree about record, files and server, and ``repair`` by
+        which command that can be put right; both are there only if there is anything to say.
+        """
         from mlflow_triton.descriptions import describe  # noqa: PLC0415 (only needed here)
 
         with as_mlflow_errors():

@@ -1,4 +1,4 @@
-"""What ``list`` and ``get`` show of a deployment: the keys of NVIDIA's plugin, and why it fails."""
+"""What ``list`` and ``get`` show of a deployment: NVIDIA's plugin's keys, and what is wrong."""
 
 from __future__ import annotations
 
@@ -8,19 +8,32 @@ from triton_deploy_core.deployment import Deployment
 def describe(deployment: Deployment) -> dict[str, str]:
     """Return a deployment as MLflow's users see it, every value text.
 
-    ``versions`` is there only where several serve, ``reason`` only where none does.
+    ``versions`` is there only where several serve, ``reason`` only where none does,
+    ``differences`` and ``repair`` only where something does not agree.
     """
     record = deployment.record
     shown = {
         "name": deployment.name,
         "version": "" if deployment.version is None else str(deployment.version),
         "state": deployment.state.value,
-        "triton_model_path": record.triton_model_path,
-        "mlflow_model_uri": record.mlflow_model_uri,
-        "flavor": record.flavor,
+        "triton_model_path": one_line(record.triton_model_path),
+        "mlflow_model_uri": one_line(record.mlflow_model_uri),
+        "flavor": one_line(record.flavor),
     }
     if len(deployment.versions) > 1:
         shown["versions"] = ", ".join(map(str, deployment.versions))
     if deployment.reason:
         shown["reason"] = deployment.reason
+    if deployment.differences:
+        texts = (one_line(difference.text) for difference in deployment.differences)
+        shown["differences"] = "; ".join(texts)
+    if deployment.is_repairable:
+        shown["repair"] = (
+            f"mlflow deployments update -t triton --name {deployment.name} -C repair=true"
+        )
     return shown
+
+
+def one_line(text: str) -> str:
+    """Return a text that others may have written such that a terminal can show it."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

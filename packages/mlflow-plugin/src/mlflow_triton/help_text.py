@@ -26,8 +26,10 @@ Commands:
   mlflow deployments predict -t triton --name iris -I input.json -O output.json
   mlflow deployments update -t triton --name iris -m models:/iris/2
   mlflow deployments update -t triton --name iris -C instance_count=4
+  mlflow deployments update -t triton --name iris -C repair=true
   mlflow deployments delete -t triton --name iris
   mlflow deployments run-local -t triton --name iris -m models:/iris/1 -C http_port=8000
+  python -m mlflow_triton.repair            # all deployments, after a restart of Triton
 
 Python:
 
@@ -64,6 +66,7 @@ and writes {{"outputs": {{"OUTPUT0": [[...]], ...}}}}.
 _WIDTH = 100
 _USES = (
     (Use.DEPLOY, "create, update"),
+    (Use.UPDATE, "update"),
     (Use.DELETE, "delete"),
     (Use.REQUEST, "predict, get, list"),
     (Use.RUN_LOCAL, "run-local"),

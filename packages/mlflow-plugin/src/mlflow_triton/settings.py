@@ -30,6 +30,8 @@ class Use(Flag):
     REQUEST = auto()
     """predict, get and list, for which the command line has no ``-C``"""
     RUN_LOCAL = auto()
+    UPDATE = auto()
+    """update alone, which also reads what is for DEPLOY"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,8 @@ SETTINGS: tuple[Setting, ...] = (
         "timeout",
         _seconds,
         "SECONDS",
-        f"How long one load or unload may take (default {DEFAULT_TIMEOUT_SECONDS:.0f}).",
+        f"How long one load or unload may take (default {DEFAULT_TIMEOUT_SECONDS:.0f}), and one "
+        "transfer, which gets a second more for each 5 MB.",
         Use.DEPLOY | Use.DELETE | Use.RUN_LOCAL,
         "TRITON_TIMEOUT",
     ),
@@ -208,6 +211,23 @@ SETTINGS: tuple[Setting, ...] = (
         "false).",
         Use.DEPLOY | Use.RUN_LOCAL,
     ),
+    Setting(
+        "check",
+        _switch,
+        "on|off",
+        "Whether a model is read as Triton would read it before anything is touched, and what "
+        "Triton would refuse is refused at once (default on).",
+        Use.DEPLOY | Use.RUN_LOCAL,
+    ),
+    Setting(
+        "repair",
+        _switch,
+        "true|false",
+        "Deploy nothing: finish or undo what was interrupted, and load what is deployed, such as "
+        "after a restart of Triton. Without --model-uri. For a whole repository: python -m "
+        "mlflow_triton.repair.",
+        Use.UPDATE,
+    ),
     Setting("http_port", _port, "PORT", "HTTP port (default: a free one).", Use.RUN_LOCAL),
     Setting("grpc_port", _port, "PORT", "gRPC port (default: a free one).", Use.RUN_LOCAL),
     Setting("metrics_port", _port, "PORT", "Metrics port (default: a free one).", Use.RUN_LOCAL),
@@ -270,7 +290,13 @@ class Settings:
     def package_options(self) -> PackageOptions:
         """What the user asks of a generated configuration."""
         keys = ("max_batch_size", "instance_count", "dynamic_batching")
-        return PackageOptions(**{key: self.values.get(key) for key in keys})
+        chosen = {key: self.values.get(key) for key in keys}
+        return PackageOptions(**chosen, check=self.values.get("check", True))
+
+    @property
+    def repair(self) -> bool:
+        """Whether an update is a repair of what is deployed."""
+        return bool(self.values.get("repair", False))
 
 
 def read_settings(

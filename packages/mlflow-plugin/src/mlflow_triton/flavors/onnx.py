@@ -50,7 +50,8 @@ class OnnxFlavor:
         if written is None:
             config = generate_config(read_graph(onnx_model), options)
             return VersionPackage(model.origin(FLAVOR_NAME), files, config, beside=labels)
-        check_logged_config(written, model.name, files, labels)
+        if options.check:
+            check_logged_config(written, model.name, files, labels)
         return VersionPackage(
             model.origin(FLAVOR_NAME),
             files,

@@ -16,20 +16,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PackageOptions:
-    """What the user asks of a generated ``config.pbtxt``. None leaves it to the flavor.
+    """What the user asks of a package, most of it of a generated ``config.pbtxt``.
+
+    None leaves it to the flavor.
 
     Attributes:
         max_batch_size: Triton's ``max_batch_size``; 0 turns batching off.
         instance_count: how many instances of the model run on each device.
         dynamic_batching: whether Triton joins requests to batches.
+        check: whether to refuse what Triton would refuse. What can't be deployed at all, such as a
+            link that leaves the model, is refused either way.
     """
 
     max_batch_size: int | None = None
     instance_count: int | None = None
     dynamic_batching: bool | None = None
+    check: bool = True
 
     def named(self) -> tuple[str, ...]:
-        """Return the names of the options that were given."""
+        """Return the names of the options for a generated configuration that were given."""
         return tuple(
             name
             for name in ("max_batch_size", "instance_count", "dynamic_batching")
