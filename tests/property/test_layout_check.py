@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
 from mlflow_triton.flavors.triton import FLAVOR
 from mlflow_triton.layout_check import check_layout
-from mlflow_triton.layout_check_tree import ModelTree, read_tree
+from mlflow_triton.layout_check_tree import read_tree
 from mlflow_triton.mlmodel import MLmodel
+from mlflow_triton.model_files import DirectoryFiles
 from triton_deploy_core.errors import InvalidPackageError
+from triton_deploy_core.model_tree import ModelTree
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.store import LocalFile
 
@@ -87,7 +89,7 @@ def test_what_passes_the_check_is_packaged_whole_and_what_fails_is_refused(
         problems = check_layout(root)
         model = FlavorInput(
             name=DeploymentName("model"),
-            path=root.parent,
+            files=DirectoryFiles(root.parent),
             mlmodel=MLmodel(flavors={"triton": {"data": "model"}}),
             uri="models:/model/1",
         )

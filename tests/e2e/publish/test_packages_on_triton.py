@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from mlflow_triton.flavors.onnx import FLAVOR
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
 from mlflow_triton.mlmodel import read_mlmodel
+from mlflow_triton.model_files import DirectoryFiles
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.store import LocalFile
 from triton_deploy_transport.http import HttpServer
@@ -108,7 +109,8 @@ CASES = {
 
 
 def _deploy(name: str, model_path: Path, repository: Path, options: PackageOptions) -> None:
-    model = FlavorInput(DeploymentName(name), model_path, read_mlmodel(model_path), "local")
+    files = DirectoryFiles(model_path)
+    model = FlavorInput(DeploymentName(name), files, read_mlmodel(files), "local")
     package = FLAVOR.package(model, options)
     version = repository / name / "1"
     version.mkdir(parents=True)

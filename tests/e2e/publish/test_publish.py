@@ -20,6 +20,7 @@ from mlflow_triton import flavor
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
 from mlflow_triton.flavors.triton import FLAVOR
 from mlflow_triton.mlmodel import read_mlmodel
+from mlflow_triton.model_files import DirectoryFiles
 from triton_deploy_core.names import DeploymentName
 from triton_publish.cli import main
 
@@ -112,7 +113,8 @@ def test_an_ensembles_empty_version_survives(client: MlflowClient, tmp_path: Pat
     path = Path(mlflow.artifacts.download_artifacts("models:/chain/1", dst_path=str(tmp_path)))
     if (path / "chain" / "1").exists():
         (path / "chain" / "1").rmdir()  # as object stores lose it
-    model = FlavorInput(DeploymentName("chain"), path, read_mlmodel(path), "models:/chain/1")
+    files = DirectoryFiles(path)
+    model = FlavorInput(DeploymentName("chain"), files, read_mlmodel(files), "models:/chain/1")
     assert set(FLAVOR.package(model, PackageOptions()).files) == {"config.pbtxt", "1/"}
 
 

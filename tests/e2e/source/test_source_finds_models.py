@@ -31,8 +31,13 @@ def snapshot(directory: Path) -> dict[str, str]:
 
 def user_files(model) -> dict[str, str]:
     """What a flavor finds of the user's own, wherever this MLflow keeps it."""
-    beside = {name: model.path / name for name in USER_FILES if (model.path / name).is_file()}
-    return {name: path.read_text() for name, path in {**beside, **model.run_files}.items()}
+    all_files = [files for files in (model.files, model.run_files) if files is not None]
+    return {
+        name: files.read(name).decode()
+        for files in all_files
+        for name in USER_FILES
+        if files.find(name) is not None
+    }
 
 
 @pytest.mark.parametrize(
@@ -50,18 +55,18 @@ def test_registry(store: Store, temporary: Path, uri, registry_version, resolved
     before = snapshot(store.directory)
 
     with store.source.open(uri) as model:
-        assert (model.path / "MLmodel").is_file()
-        assert (model.path / "model.onnx").is_file()
+        assert (model.files.directory / "MLmodel").is_file()
+        assert (model.files.directory / "model.onnx").is_file()
         assert model.uri == uri
         assert model.registry_version == registry_version
         assert model.resolved_uri == resolved_uri
         assert user_files(model) == ({} if registry_version == 2 else USER_FILES)
         if store.is_local:
-            assert model.path.is_relative_to(store.directory)
+            assert model.files.directory.is_relative_to(store.directory)
             assert not list(temporary.iterdir())
         else:
             assert len(list(temporary.iterdir())) == 1
-            assert model.path.is_relative_to(temporary)
+            assert model.files.directory.is_relative_to(temporary)
 
     assert not list(temporary.iterdir())
     assert snapshot(store.directory) == before
@@ -70,9 +75,9 @@ def test_registry(store: Store, temporary: Path, uri, registry_version, resolved
 @needs_logged_models
 def test_logged_model(store: Store, temporary: Path) -> None:
     with store.source.open(f"models:/{store.logged['first']['model_id']}") as model:
-        assert (model.path / "MLmodel").is_file()
+        assert (model.files.directory / "MLmodel").is_file()
         assert model.registry_version is None
-        assert {n: p.read_text() for n, p in model.run_files.items()} == USER_FILES
+        assert user_files(model) == USER_FILES
 
     assert not list(temporary.iterdir())
 
@@ -81,7 +86,7 @@ def test_run(store: Store, temporary: Path) -> None:
     run_id = store.logged["first"]["run_id"]
 
     with store.source.open(f"runs:/{run_id}/triton") as model:
-        assert (model.path / "MLmodel").is_file()
+        assert (model.files.directory / "MLmodel").is_file()
         assert model.registry_version is None
         assert user_files(model) == USER_FILES
 
@@ -106,7 +111,7 @@ def test_artifact_uri(store: Store, temporary: Path) -> None:
     assert uri.startswith("file:" if store.is_local else "mlflow-artifacts:")
 
     with store.source.open(uri) as model:
-        assert (model.path / "MLmodel").is_file()
+        assert (model.files.directory / "MLmodel").is_file()
         assert user_files(model) == USER_FILES
 
     assert not list(temporary.iterdir())
@@ -114,7 +119,7 @@ def test_artifact_uri(store: Store, temporary: Path) -> None:
 
 def test_directory(local_store: Store, temporary: Path, monkeypatch, tmp_path: Path) -> None:
     with local_store.source.open("models:/iris/1") as model:
-        stored = model.path
+        stored = model.files.directory
     copied = tmp_path / "my model"
     shutil.copytree(stored, copied)
     before = snapshot(copied)
@@ -123,9 +128,9 @@ def test_directory(local_store: Store, temporary: Path, monkeypatch, tmp_path: P
 
     for uri in (str(copied), "my model", "./my model", "~/my model", copied.as_uri()):
         with MlflowSource().open(uri) as model:
-            assert model.path.samefile(copied)
-            assert model.path.is_absolute()
-            assert not model.run_files
+            assert model.files.directory.samefile(copied)
+            assert model.files.directory.is_absolute()
+            assert model.run_files is None
 
     assert snapshot(copied) == before
     assert {path.name for path in tmp_path.iterdir()} == {"my model", "temporary"}
@@ -135,22 +140,22 @@ def test_directory(local_store: Store, temporary: Path, monkeypatch, tmp_path: P
 @needs_logged_models
 def test_directory_with_a_tracking_server_that_knows_its_run(local_store: Store, tmp_path: Path):
     with local_store.source.open("models:/iris/1") as model:
-        shutil.copytree(model.path, tmp_path / "copy")
+        shutil.copytree(model.files.directory, tmp_path / "copy")
 
     with local_store.source.open(str(tmp_path / "copy")) as model:
-        assert set(model.run_files) == set(USER_FILES)
+        assert model.run_files.names() == set(USER_FILES)
 
 
 @needs_logged_models
 def test_directory_with_a_tracking_server_that_never_saw_it(local_store: Store, tmp_path: Path):
     with local_store.source.open("models:/iris/1") as model:
-        shutil.copytree(model.path, tmp_path / "copy")
+        shutil.copytree(model.files.directory, tmp_path / "copy")
     mlmodel = tmp_path / "copy" / "MLmodel"
     known = local_store.logged["first"]["model_id"]
     mlmodel.write_text(mlmodel.read_text().replace(known, "m-" + "0" * 32))
 
     with local_store.source.open(str(tmp_path / "copy")) as model:
-        assert not model.run_files
+        assert model.run_files is None
 
 
 @needs_logged_models
@@ -158,10 +163,10 @@ def test_directory_with_a_tracking_server_that_is_down(
     local_store: Store, tmp_path: Path, closed_port: int, caplog
 ) -> None:
     with local_store.source.open("models:/iris/1") as model:
-        shutil.copytree(model.path, tmp_path / "copy")
+        shutil.copytree(model.files.directory, tmp_path / "copy")
 
     with MlflowSource(f"http://127.0.0.1:{closed_port}").open(str(tmp_path / "copy")) as model:
-        assert not model.run_files
+        assert model.run_files is None
     assert "connection refused" in caplog.text
 
 
@@ -169,7 +174,7 @@ def test_directory_with_a_tracking_server_that_is_down(
 def test_nothing_stays_after_an_interruption(server_store: Store, temporary: Path, interruption):
     def use() -> None:
         with server_store.source.open("models:/iris/1") as model:
-            assert model.path.is_relative_to(temporary)
+            assert model.files.directory.is_relative_to(temporary)
             raise interruption
 
     with pytest.raises(interruption):

@@ -58,17 +58,17 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_s3(local_store: Store, bucket, temporary: Path) -> None:
     with local_store.source.open("models:/iris/1") as model:
         files = {
-            str(path.relative_to(model.path)): path
-            for path in model.path.rglob("*")
+            str(path.relative_to(model.files.directory)): path
+            for path in model.files.directory.rglob("*")
             if path.is_file()
         }
         for name, path in files.items():
             bucket.upload_file(str(path), f"some/model/{name}")
 
     with MlflowSource().open("s3://models/some/model") as model:
-        assert model.path.is_relative_to(temporary)
+        assert model.files.directory.is_relative_to(temporary)
         for name, path in files.items():
-            assert (model.path / name).read_bytes() == path.read_bytes()
+            assert (model.files.directory / name).read_bytes() == path.read_bytes()
 
     assert not list(temporary.iterdir())
 

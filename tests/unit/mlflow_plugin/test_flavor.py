@@ -11,6 +11,7 @@ from mlflow_triton import flavor
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
 from mlflow_triton.flavors.triton import FLAVOR
 from mlflow_triton.mlmodel import read_mlmodel
+from mlflow_triton.model_files import DirectoryFiles
 from triton_deploy_core.errors import (
     InvalidPackageError,
     InvalidRequestError,
@@ -64,9 +65,11 @@ def test_a_saved_model_is_loaded_and_packaged(tmp_path: Path) -> None:
     flavor.save_model(_identity(tmp_path / "mine"), tmp_path / "model")
     (tmp_path / "model" / "mine" / "1").rmdir()  # as artifact stores lose it
 
-    mlmodel = read_mlmodel(tmp_path / "model")
+    mlmodel = read_mlmodel(DirectoryFiles(tmp_path / "model"))
     name = DeploymentName("iris")
-    model = FlavorInput(name=name, path=tmp_path / "model", mlmodel=mlmodel, uri="model")
+    model = FlavorInput(
+        name=name, files=DirectoryFiles(tmp_path / "model"), mlmodel=mlmodel, uri="model"
+    )
     assert set(FLAVOR.package(model, PackageOptions()).files) == {"config.pbtxt", "1/"}
 
     loaded = flavor.load_model(tmp_path / "model")

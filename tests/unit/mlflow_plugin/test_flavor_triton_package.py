@@ -10,6 +10,7 @@ import pytest
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
 from mlflow_triton.flavors.triton import FLAVOR
 from mlflow_triton.mlmodel import MLmodel
+from mlflow_triton.model_files import DirectoryFiles
 from triton_deploy_core.errors import (
     DeployError,
     InvalidPackageError,
@@ -33,7 +34,7 @@ ensemble_scheduling { step [ { model_name: "other" model_version: -1
 def _package(path: Path, *, options: PackageOptions = NO_OPTIONS, **entry: Any) -> TreePackage:
     model = FlavorInput(
         name=DeploymentName("iris"),
-        path=path,
+        files=DirectoryFiles(path),
         mlmodel=MLmodel(flavors={"triton": entry}),
         uri="models:/iris/3",
         registry_version=3,

@@ -257,7 +257,7 @@ def test_links_that_stay_inside_are_followed(tmp_path: Path) -> None:
 
     assert _found(root) == {}
     tree, _ = read_tree(root)
-    assert tree.files["2/model.onnx"].read_text(encoding="utf-8") == "x"
+    assert tree.files["2/model.onnx"].path.read_text(encoding="utf-8") == "x"
     assert tree.files["2/same.onnx"] == tree.files["1/model.onnx"]
 
 

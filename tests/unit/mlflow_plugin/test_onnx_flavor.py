@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from mlflow_triton.flavors.onnx import FLAVOR
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
 from mlflow_triton.mlmodel import MLmodel
+from mlflow_triton.model_files import DirectoryFiles, ListedFiles
 from triton_deploy_core.errors import InvalidPackageError, InvalidSettingError, ModelSourceError
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import VersionPackage
@@ -50,11 +51,17 @@ def _model(*, output: onnx.ValueInfoProto | None = None) -> onnx.ModelProto:
 def _input(path: Path, data: str = "model.onnx", **run_files: Path) -> FlavorInput:
     return FlavorInput(
         name=DeploymentName("iris"),
-        path=path,
+        files=DirectoryFiles(path),
         mlmodel=MLmodel(flavors={"onnx": {"data": data}}),
         uri="models:/iris/3",
         registry_version=3,
-        run_files={name.replace("__", "."): file for name, file in run_files.items()},
+        run_files=ListedFiles(
+            "run",
+            {
+                name.replace("__", "."): LocalFile(file, file.stat().st_size)
+                for name, file in run_files.items()
+            },
+        ),
     )
 
 

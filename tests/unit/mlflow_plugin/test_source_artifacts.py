@@ -6,7 +6,11 @@ import pytest
 from mlflow.entities import FileInfo
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-from mlflow_triton.source_artifacts import ArtifactPlace, Artifacts, scratch_directory
+from mlflow_triton.model_files import DirectoryFiles
+from mlflow_triton.source_artifacts import Artifacts
+from mlflow_triton.source_places import RemotePlace
+from mlflow_triton.source_scratch import scratch_directory
+from triton_deploy_core.ports.store import LocalFile
 
 
 class BrokenOff(ArtifactRepository):
@@ -49,10 +53,10 @@ def test_everything_is_removed(temporary: Path) -> None:
 
 
 def test_nothing_stays_of_a_download_that_is_broken_off(temporary: Path) -> None:
-    place = ArtifactPlace("far://away", None, BrokenOff("far://away"))
+    place = RemotePlace("far://away", BrokenOff("far://away"))
 
     with pytest.raises(KeyboardInterrupt), scratch_directory() as scratch:
-        place.fetch(scratch)
+        place.files(scratch)
 
     assert not list(temporary.iterdir())
 
@@ -64,8 +68,9 @@ def test_a_directory_of_this_machine_is_itself(temporary: Path) -> None:
 
     with scratch_directory() as scratch:
         assert place.names() == {"MLmodel"}
-        assert place.fetch(scratch) == temporary / "model"
-        assert place.fetch_files(["MLmodel"], scratch) == {"MLmodel": temporary / "model/MLmodel"}
+        assert place.files(scratch) == DirectoryFiles(temporary / "model")
+        some = place.some_files(["MLmodel", "none"], scratch)
+        assert some.sources == {"MLmodel": LocalFile(temporary / "model/MLmodel", 0)}
     assert [path.name for path in temporary.iterdir()] == ["model"]
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from triton_deploy_core.errors import ModelSourceError
 
 if TYPE_CHECKING:
-    from mlflow_triton.layout_check_tree import ModelTree
+    from triton_deploy_core.model_tree import ModelTree
     from triton_deploy_core.ports.progress import Progress
+    from triton_deploy_core.ports.store import LocalFile
 
 PIECE = 4 * 1024 * 1024
 """Bytes read at once: memory does not grow with the model."""
@@ -19,7 +20,7 @@ PIECE = 4 * 1024 * 1024
 _READ_NO_LINK = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
-def copy_tree(tree: ModelTree, target: Path, progress: Progress) -> None:
+def copy_tree(tree: ModelTree[LocalFile], target: Path, progress: Progress) -> None:
     """Copy a tree's files and directories into a new directory.
 
     Raises:
@@ -27,12 +28,12 @@ def copy_tree(tree: ModelTree, target: Path, progress: Progress) -> None:
     """
     progress.step(f"copying {len(tree.files)} files")
     try:
-        progress.total(sum(path.stat().st_size for path in tree.files.values()))
+        progress.total(sum(file.size for file in tree.files.values()))
         target.mkdir(parents=True)
         for directory in sorted(tree.directories):
             (target / directory).mkdir(parents=True, exist_ok=True)
         for name, source in sorted(tree.files.items()):
-            _copy_file(source, target / name, progress)
+            _copy_file(source.path, target / name, progress)
     except OSError as error:
         message = f"{error.filename or target} can't be copied: {error.strerror}."
         raise ModelSourceError(message) from error

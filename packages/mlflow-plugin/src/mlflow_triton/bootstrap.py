@@ -43,8 +43,12 @@ def deployment_service(settings: Settings) -> Iterator[DeploymentService]:
         )
 
 
-def model_source() -> ModelSource:
-    """Return MLflow's models, of the tracking and registry stores that MLflow is set to."""
-    from mlflow_triton.source import MlflowSource  # noqa: PLC0415
+def model_source(settings: Settings) -> ModelSource:
+    """Return MLflow's models, of the tracking and registry stores that MLflow is set to.
 
-    return MlflowSource()
+    Those in the service that holds the model repository are located there, not downloaded.
+    """
+    from mlflow_triton.source import MlflowSource  # noqa: PLC0415 (slow)
+    from triton_deploy_storage import open_objects  # noqa: PLC0415 (predict needs none)
+
+    return MlflowSource(objects=open_objects(settings.triton_model_repo))

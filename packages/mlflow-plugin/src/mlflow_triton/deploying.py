@@ -31,7 +31,7 @@ def create(
         DeployError: it could not be done; nothing was left behind.
     """
     service.require_new(name)
-    with bootstrap.model_source().open(model_uri) as model:
+    with bootstrap.model_source(settings).open(model_uri) as model:
         package = make_package(DeploymentName(name), model, flavor, settings.package_options)
         return service.create(name, package).record
 
@@ -53,7 +53,7 @@ def update(
     record = service.require_existing(name)
     if not model_uri:
         model_uri, flavor = record.mlflow_model_uri, flavor or record.flavor
-    with bootstrap.model_source().open(model_uri) as model:
+    with bootstrap.model_source(settings).open(model_uri) as model:
         package = make_package(DeploymentName(name), model, flavor, settings.package_options)
         done = service.update(
             name, package, keep_versions=settings.keep_versions, force=settings.force
@@ -70,12 +70,12 @@ def make_package(
         InvalidRequestError: no flavor of the model can be deployed, or Triton would refuse it.
         ModelSourceError: a file of the model is missing.
     """
-    mlmodel = read_mlmodel(model.path)
+    mlmodel = read_mlmodel(model.files)
     chosen = infer_flavor(mlmodel, flavor)
     _logger.info("deploying %s as flavor %s", model.uri, chosen)
     given = FlavorInput(
         name=name,
-        path=model.path,
+        files=model.files,
         mlmodel=mlmodel,
         uri=model.uri,
         registry_version=model.registry_version,

@@ -38,14 +38,16 @@ from mlflow_triton.layout_check import check_layout, refuse_problems
 from mlflow_triton.layout_check_tree import read_tree
 from mlflow_triton.layout_check_versions import version_directories
 from mlflow_triton.mlmodel import infer_flavor, read_mlmodel
+from mlflow_triton.model_files import DirectoryFiles
 from triton_deploy_core.errors import InvalidRequestError, ModelSourceError
 from triton_deploy_core.ports.progress import NoProgress
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
 
-    from mlflow_triton.layout_check_tree import ModelTree
+    from triton_deploy_core.model_tree import ModelTree
     from triton_deploy_core.ports.progress import Progress
+    from triton_deploy_core.ports.store import LocalFile
 
 __all__ = ["DEFAULT_NAME", "FLAVOR_NAME", "load_model", "log_model", "save_model"]
 
@@ -95,7 +97,7 @@ def save_model(
 
 
 def _write(
-    tree: ModelTree, name: str, target: Path, mlflow_model: Model, progress: Progress
+    tree: ModelTree[LocalFile], name: str, target: Path, mlflow_model: Model, progress: Progress
 ) -> None:
     data = name if name not in {"", MLMODEL_FILE_NAME} else DEFAULT_NAME
     copy_tree(tree, target / data, progress)
@@ -103,7 +105,7 @@ def _write(
     mlflow_model.save(str(target / MLMODEL_FILE_NAME))
 
 
-def _facts(tree: ModelTree) -> dict[str, Any]:
+def _facts(tree: ModelTree[LocalFile]) -> dict[str, Any]:
     """What the ``MLmodel`` file keeps of a tree beside its place."""
     facts: dict[str, Any] = {"versions": list(version_directories(tree))}
     if tree.empty_directories:
@@ -182,10 +184,12 @@ def load_model(
     except (MlflowException, OSError) as error:
         message = f"The model can't be had from MLflow: {str(error).splitlines()[0]}"
         raise ModelSourceError(message) from error
-    mlmodel = read_mlmodel(Path(local))
+    files = DirectoryFiles(Path(local))
+    mlmodel = read_mlmodel(files)
     infer_flavor(mlmodel, FLAVOR_NAME)
     entry = mlmodel.flavors[FLAVOR_NAME]
-    directory = data_directory(Path(local), entry)
+    files.tree(data_directory(entry))  # it has to be there
+    directory = files.directory / data_directory(entry)
     _restore(directory, lost_directories(entry))
     return directory
 

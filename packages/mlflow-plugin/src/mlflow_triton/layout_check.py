@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 from mlflow_triton.layout_check_backends import CONFIGURABLE_FILES
 from mlflow_triton.layout_check_config import config_problems, is_ensemble, parse_config
 from mlflow_triton.layout_check_files import referenced_file_problems, version_problems
-from mlflow_triton.layout_check_tree import ModelTree, read_tree
+from mlflow_triton.layout_check_tree import read_tree
 from mlflow_triton.layout_check_versions import (
     missing_version_problem,
     version_directories,
     version_name_problems,
 )
 from triton_deploy_core.errors import InvalidPackageError
+from triton_deploy_core.model_tree import ModelTree
 from triton_deploy_core.package import CONFIG_FILE
+from triton_deploy_core.ports.store import Content, LocalFile, Source
 from triton_deploy_core.problems import Problem
 
 if TYPE_CHECKING:
@@ -47,17 +49,19 @@ def check_layout(directory: Path, name: str | None = None) -> list[Problem]:
     return sorted(found, key=str)
 
 
-def check_tree(tree: ModelTree, names: Sequence[str]) -> list[Problem]:
+def check_tree(tree: ModelTree[Source], names: Sequence[str]) -> list[Problem]:
     """Return what is wrong with a tree that was read already.
 
     Args:
-        tree: what is there.
+        tree: what is there. No file of it is read but ``config.pbtxt``, which has to be at hand:
+            content or a local file.
         names: the names that ``name:`` in ``config.pbtxt`` may have, at least one.
     """
-    if CONFIG_FILE not in tree.files:
-        return [*version_name_problems(tree), *_problems_without_config(tree)]
     try:
-        config = parse_config(tree.files[CONFIG_FILE].read_bytes())
+        written = config_of(tree)
+        if written is None:
+            return [*version_name_problems(tree), *_problems_without_config(tree)]
+        config = parse_config(written)
     except InvalidPackageError as error:
         return [*version_name_problems(tree), _unparsable(error)]
     except OSError as error:
@@ -69,6 +73,23 @@ def check_tree(tree: ModelTree, names: Sequence[str]) -> list[Problem]:
         *referenced_file_problems(tree, config),
         *_problems_of_versions(tree, config),
     ]
+
+
+def config_of(tree: ModelTree[Source]) -> bytes | None:
+    """Return the configuration of a tree, None where it has none.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    match tree.files.get(CONFIG_FILE):
+        case None:
+            return None
+        case Content(data):
+            return data
+        case LocalFile(path):
+            return path.read_bytes()
+        case elsewhere:
+            raise TypeError(f"{CONFIG_FILE} is not at hand: {elsewhere}")
 
 
 def refuse_problems(problems: Iterable[Problem], subject: str) -> None:
@@ -83,7 +104,7 @@ def refuse_problems(problems: Iterable[Problem], subject: str) -> None:
         raise InvalidPackageError(message)
 
 
-def _problems_of_versions(tree: ModelTree, config: ModelConfig) -> list[Problem]:
+def _problems_of_versions(tree: ModelTree[Source], config: ModelConfig) -> list[Problem]:
     versions = version_directories(tree)
     if not versions:
         half_named = version_name_problems(tree)
@@ -91,7 +112,7 @@ def _problems_of_versions(tree: ModelTree, config: ModelConfig) -> list[Problem]
     return version_problems(tree, config, versions)
 
 
-def _problems_without_config(tree: ModelTree) -> list[Problem]:
+def _problems_without_config(tree: ModelTree[Source]) -> list[Problem]:
     versions = version_directories(tree)
     if not versions:
         return [missing_version_problem(is_ensemble=False)]

@@ -20,7 +20,8 @@ from triton_deploy_transport.config_check import check_config
 from triton_deploy_transport.pbtxt import ModelConfig, parse
 
 if TYPE_CHECKING:
-    from mlflow_triton.layout_check_tree import ModelTree
+    from triton_deploy_core.model_tree import ModelTree
+    from triton_deploy_core.ports.store import Source
     from triton_deploy_core.problems import Problem
 
 __all__ = [
@@ -37,7 +38,9 @@ __all__ = [
 parse_config = parse
 
 
-def config_problems(tree: ModelTree, config: ModelConfig, names: Sequence[str]) -> list[Problem]:
+def config_problems(
+    tree: ModelTree[Source], config: ModelConfig, names: Sequence[str]
+) -> list[Problem]:
     """Return what is wrong with the configuration itself.
 
     Args:
@@ -54,7 +57,7 @@ def config_problems(tree: ModelTree, config: ModelConfig, names: Sequence[str]) 
     )
 
 
-def _names_in_versions(tree: ModelTree) -> frozenset[str]:
+def _names_in_versions(tree: ModelTree[Source]) -> frozenset[str]:
     paths = (path.split("/") for path in (*tree.files, *tree.directories))
     return frozenset(parts[1] for parts in paths if len(parts) > 1 and parts[0].isdecimal())
 

@@ -12,13 +12,14 @@ from triton_deploy_core.problems import Problem
 if TYPE_CHECKING:
     from mlflow_triton.layout_check_backends import ModelFile
     from mlflow_triton.layout_check_config import ModelConfig
-    from mlflow_triton.layout_check_tree import ModelTree
+    from triton_deploy_core.model_tree import ModelTree
+    from triton_deploy_core.ports.store import Source
 
 _MODEL_DIRECTORY = "$$TRITON_MODEL_DIRECTORY/"
 
 
 def version_problems(
-    tree: ModelTree, config: ModelConfig, versions: Sequence[int]
+    tree: ModelTree[Source], config: ModelConfig, versions: Sequence[int]
 ) -> list[Problem]:
     """Return what is missing from the versions that Triton would serve."""
     served = sorted(served_versions(config, versions))
@@ -29,7 +30,9 @@ def version_problems(
     return [problem for version in served for problem in _version_problems(tree, config, version)]
 
 
-def _version_problems(tree: ModelTree, config: ModelConfig, version: int) -> Iterator[Problem]:
+def _version_problems(
+    tree: ModelTree[Source], config: ModelConfig, version: int
+) -> Iterator[Problem]:
     if is_ensemble(config):
         return
     if config.cc_model_filenames:
@@ -43,7 +46,9 @@ def _version_problems(tree: ModelTree, config: ModelConfig, version: int) -> Ite
         yield from _model_file_problems(tree, version, expected)
 
 
-def _model_file_problems(tree: ModelTree, version: int, expected: ModelFile) -> Iterator[Problem]:
+def _model_file_problems(
+    tree: ModelTree[Source], version: int, expected: ModelFile
+) -> Iterator[Problem]:
     for name in expected.names:
         path = f"{version}/{name}"
         if path in tree.files:
@@ -64,7 +69,9 @@ def _model_file_problems(tree: ModelTree, version: int, expected: ModelFile) -> 
     )
 
 
-def _companion_problems(tree: ModelTree, path: str, expected: ModelFile) -> Iterator[Problem]:
+def _companion_problems(
+    tree: ModelTree[Source], path: str, expected: ModelFile
+) -> Iterator[Problem]:
     stem, dot, suffix = path.rpartition(".")
     if expected.companion and dot and suffix == "xml":
         companion = stem + expected.companion
@@ -72,7 +79,7 @@ def _companion_problems(tree: ModelTree, path: str, expected: ModelFile) -> Iter
             yield Problem(companion, f"the weights that belong to {path} are missing", "add them")
 
 
-def referenced_file_problems(tree: ModelTree, config: ModelConfig) -> list[Problem]:
+def referenced_file_problems(tree: ModelTree[Source], config: ModelConfig) -> list[Problem]:
     """Return a problem for each file outside the versions that the configuration names in vain."""
     problems = [
         Problem(

@@ -4,50 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from triton_deploy_core.model_tree import ModelTree
+from triton_deploy_core.ports.store import LocalFile
 from triton_deploy_core.problems import Problem
 
 MAX_PATH_BYTES = 1024
 """The longest key that S3 and GCS take, the model's name included; so a bound for paths in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelTree:
-    """The files and directories of a model's directory.
-
-    Attributes:
-        files: relative POSIX path → where the bytes are (links are resolved).
-        directories: relative POSIX path of every directory below the root.
-    """
-
-    files: Mapping[str, Path]
-    directories: frozenset[str]
-
-    @property
-    def empty_directories(self) -> tuple[str, ...]:
-        """The directories with nothing in them, sorted."""
-        parents = {_parent(path) for path in (*self.files, *self.directories)}
-        return tuple(sorted(self.directories - parents))
-
-    def with_directories(self, paths: Iterable[str]) -> ModelTree:
-        """Return the same tree with more (empty) directories, their parents included."""
-        directories = set(self.directories)
-        for path in paths:
-            current = path
-            while current:
-                directories.add(current)
-                current = _parent(current)
-        return ModelTree(self.files, frozenset(directories))
-
-
-def _parent(path: str) -> str:
-    return path.rpartition("/")[0]
-
-
-def read_tree(root: Path) -> tuple[ModelTree, list[Problem]]:
+def read_tree(root: Path) -> tuple[ModelTree[LocalFile], list[Problem]]:
     """Read a directory, following the symbolic links that stay inside of it.
 
     Returns:
@@ -63,7 +30,7 @@ def read_tree(root: Path) -> tuple[ModelTree, list[Problem]]:
 class _Reader:
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.realpath(root))
-        self.files: dict[str, Path] = {}
+        self.files: dict[str, LocalFile] = {}
         self.directories: set[str] = set()
         self.problems: list[Problem] = []
         self._being_read: list[Path] = []
@@ -77,7 +44,7 @@ class _Reader:
         self._being_read.append(directory)
         for name in names:
             child = f"{path}/{name}" if path else name
-            problem = _name_problem(child)
+            problem = name_problem(child)
             if problem is not None:
                 self.problems.append(problem)
             elif (directory / name).is_symlink():
@@ -103,25 +70,26 @@ class _Reader:
 
     def _read_entry(self, entry: Path, path: str) -> None:
         try:
-            mode = entry.stat().st_mode
+            status = entry.stat()
         except OSError as error:
             self._refuse(path, f"can't be read: {error.strerror}", "check its permissions")
             return
-        if stat.S_ISDIR(mode):
+        if stat.S_ISDIR(status.st_mode):
             self.directories.add(path)
             self.read_directory(entry, path)
-        elif not stat.S_ISREG(mode):
+        elif not stat.S_ISREG(status.st_mode):
             self._refuse(path, "a socket, pipe or device, not a file", "remove it")
         elif not os.access(entry, os.R_OK):
             self._refuse(path, "can't be read: permission denied", "check its permissions")
         else:
-            self.files[path] = entry
+            self.files[path] = LocalFile(entry, status.st_size)
 
     def _refuse(self, path: str, message: str, remedy: str) -> None:
         self.problems.append(Problem(path, message, remedy))
 
 
-def _name_problem(path: str) -> Problem | None:
+def name_problem(path: str) -> Problem | None:
+    """Return what is wrong with a path as a name, None where every repository takes it."""
     name = path.rpartition("/")[2]
     remedy = "rename it"
     try:

@@ -9,15 +9,16 @@ from triton_deploy_core.layout import version_number
 from triton_deploy_core.problems import Problem
 
 if TYPE_CHECKING:
-    from mlflow_triton.layout_check_tree import ModelTree
+    from triton_deploy_core.model_tree import ModelTree
+    from triton_deploy_core.ports.store import Source
 
 
-def version_directories(tree: ModelTree) -> tuple[int, ...]:
+def version_directories(tree: ModelTree[Source]) -> tuple[int, ...]:
     """Return the versions whose directories are named as they should be, ascending."""
     return tuple(sorted(int(name) for name in _top_level(tree) if _is_version(name)))
 
 
-def version_name_problems(tree: ModelTree) -> list[Problem]:
+def version_name_problems(tree: ModelTree[Source]) -> list[Problem]:
     """Return a problem for each directory that Triton half takes for a version."""
     return [
         _name_problem(name)
@@ -50,7 +51,7 @@ def missing_version_problem(*, is_ensemble: bool) -> Problem:
     return Problem(".", "there is no version directory (1, 2, …)", remedy)
 
 
-def _top_level(tree: ModelTree) -> list[str]:
+def _top_level(tree: ModelTree[Source]) -> list[str]:
     return sorted(path for path in tree.directories if "/" not in path)
 
 

@@ -47,9 +47,9 @@ def serve_locally(name: str, model_uri: str, flavor: str | None, settings: Setti
         # A repository that the user named may hold the deployment from the last time.
         if service.has(name):
             _say(f"Updating the deployment '{name}' that is in {repository} already.")
-            update(service, name, model_uri, flavor, settings)
+            update(service, name, model_uri, flavor, here)
         else:
-            create(service, name, model_uri, flavor, settings)
+            create(service, name, model_uri, flavor, here)
         _serve(triton, announcement(triton, server.metadata(name), scratch))
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from mlflow_triton.flavors import SUPPORTED_FLAVORS
+from mlflow_triton.model_files import read_small
 from triton_deploy_core.errors import InvalidRequestError, ModelSourceError
+
+if TYPE_CHECKING:
+    from triton_deploy_core.ports.source import ModelFiles
 
 MLMODEL_FILE = "MLmodel"
 
@@ -32,31 +35,29 @@ class MLmodel:
     signature: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_mlmodel(directory: Path) -> MLmodel:
-    """Read the ``MLmodel`` file of a model's directory.
+def read_mlmodel(files: ModelFiles) -> MLmodel:
+    """Read the ``MLmodel`` file of a model.
 
     Raises:
         ModelSourceError: there is none, it can't be read, or it is not one.
+        InvalidPackageError: it is no small file, or a link that leaves the model.
     """
-    path = directory / MLMODEL_FILE
-    try:
-        document = yaml.safe_load(path.read_bytes())
-    except FileNotFoundError as error:
+    path = f"{files.location}/{MLMODEL_FILE}"
+    if files.find(MLMODEL_FILE) is None:
         message = (
-            f"{directory} is not an MLflow model: it has no file named {MLMODEL_FILE}. "
+            f"{files.location} is not an MLflow model: it has no file named {MLMODEL_FILE}. "
             "Check the model URI."
         )
-        raise ModelSourceError(message) from error
-    except OSError as error:
-        message = f"{path} can't be read: {error.strerror}. Check its permissions."
-        raise ModelSourceError(message) from error
+        raise ModelSourceError(message)
+    try:
+        document = yaml.safe_load(read_small(files, MLMODEL_FILE))
     except yaml.YAMLError as error:
         message = f"{path} is not YAML ({_first_line(error)}). Log the model again."
         raise ModelSourceError(message) from error
     return _parse(document, path)
 
 
-def _parse(document: object, path: Path) -> MLmodel:
+def _parse(document: object, path: str) -> MLmodel:
     flavors = document.get("flavors") if isinstance(document, dict) else None
     if not isinstance(document, dict) or not isinstance(flavors, dict) or not flavors:
         message = f"{path} names no flavors. Log the model again."

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
 
 from mlflow_triton.mlmodel import MLMODEL_FILE, MLmodel, read_mlmodel
-from mlflow_triton.source_artifacts import Artifacts, Scratch, missing_model, scratch_directory
+from mlflow_triton.source_artifacts import Artifacts, missing_model
 from mlflow_triton.source_deadline import within
 from mlflow_triton.source_errors import mapped_errors
 from mlflow_triton.source_lookup import Lookup, ModelPlace
 from mlflow_triton.source_probe import check_reachable
-from mlflow_triton.source_run_files import RunFiles, as_mapping, find_run_files
+from mlflow_triton.source_run_files import RunFiles, find_run_files
+from mlflow_triton.source_scratch import Scratch, scratch_directory
 from mlflow_triton.source_uri import (
     ArtifactRef,
     ModelRef,
@@ -27,7 +27,8 @@ from mlflow_triton.source_uri import (
     without_secrets,
 )
 from triton_deploy_core.errors import ModelSourceError
-from triton_deploy_core.ports.source import LocatedModel
+from triton_deploy_core.ports.objects import ObjectReader
+from triton_deploy_core.ports.source import LocatedModel, ModelFiles
 
 _log = logging.getLogger(__name__)
 
@@ -36,14 +37,17 @@ _log = logging.getLogger(__name__)
 class MlflowSource:
     """Finds models by every URI that MLflow has for them. Implements core's `ModelSource`.
 
-    Files on this machine are read where they are, never copied and never changed. Anything else
-    goes to one temporary directory, which is gone when the context ends, however it ends.
+    Files on this machine are read where they are, never copied and never changed; so are files
+    in the service that holds the model repository. Anything else goes to one temporary directory,
+    which is gone when the context ends, however it ends.
 
     Attributes:
         tracking_uri: where runs and logged models are; None: as the process is set up
             (``mlflow.set_tracking_uri``, ``MLFLOW_TRACKING_URI``, MLflow's default).
         registry_uri: where registered models are; None: as the process is set up, else the
             tracking server.
+        objects: looks at files in the service that holds the repository; None where there is no
+            such service.
         connect_timeout: seconds for an MLflow server to answer a first question.
         lookup_timeout: seconds for finding out where a model is. Downloads are not limited as a
             whole, since models may be of any size; MLflow limits each of their requests
@@ -52,6 +56,7 @@ class MlflowSource:
 
     tracking_uri: str | None = None
     registry_uri: str | None = None
+    objects: ObjectReader | None = None
     connect_timeout: float = 10.0
     lookup_timeout: float = 60.0
 
@@ -69,8 +74,9 @@ class MlflowSource:
         ref = parse_model_uri(uri)
         tracking, registry = self._servers()
         with scratch_directory() as scratch:
+            artifacts = Artifacts(tracking, registry, self.objects)
             with mapped_errors(uri, registry if isinstance(ref, RegisteredModelRef) else tracking):
-                located = self._locate(uri, ref, Artifacts(tracking, registry), scratch)
+                located = self._locate(uri, ref, artifacts, scratch)
             yield located
 
     def _servers(self) -> tuple[str, str]:
@@ -88,14 +94,14 @@ class MlflowSource:
             check_reachable(uri, server, timeout=self.connect_timeout)
         what = f"looking up {without_secrets(uri)}"
         found = within(self.lookup_timeout, lambda: self._find(uri, ref, artifacts), what=what)
-        path = found.place.fetch(scratch)
-        files = self._run_files(uri, ref, artifacts, read_mlmodel(path), scratch)
+        files = found.place.files(scratch)
+        run_files = self._run_files(uri, ref, artifacts, read_mlmodel(files), scratch)
         return LocatedModel(
             uri=without_secrets(uri),
-            path=path,
+            files=files,
             registry_version=found.registry_version,
             resolved_uri=found.resolved_uri,
-            run_files=files,
+            run_files=run_files,
         )
 
     @staticmethod
@@ -123,34 +129,34 @@ class MlflowSource:
 
     def _run_files(
         self, uri: str, ref: ModelRef, artifacts: Artifacts, mlmodel: MLmodel, scratch: Scratch
-    ) -> Mapping[str, Path]:
+    ) -> ModelFiles | None:
         if mlmodel.model_id is None:
-            return {}
+            return None
         if not isinstance(ref, PathRef | ArtifactRef):
             return self._fetch_run_files(uri, artifacts, mlmodel, scratch)
         # A bare directory may come from anywhere: nobody is asked that the user did not name,
         # and who does not answer is not needed.
         if self.tracking_uri is None and not mlflow.is_tracking_uri_set():
-            return {}
+            return None
         try:
             with mapped_errors(uri, artifacts.tracking_uri):
                 check_reachable(uri, artifacts.tracking_uri, timeout=self.connect_timeout)
                 return self._fetch_run_files(uri, artifacts, mlmodel, scratch)
         except ModelSourceError as error:
             _log.warning("Files that were logged beside the model are left out: %s", error)
-            return {}
+            return None
 
     def _fetch_run_files(
         self, uri: str, artifacts: Artifacts, mlmodel: MLmodel, scratch: Scratch
-    ) -> Mapping[str, Path]:
+    ) -> ModelFiles | None:
         def find() -> RunFiles:
             return find_run_files(_lookup(artifacts), mlmodel)
 
         what = f"looking for files logged beside {without_secrets(uri)}"
         found = within(self.lookup_timeout, find, what=what)
         if found.place is None:
-            return {}
-        return as_mapping(found.place.fetch_files(list(found.names), scratch))
+            return None
+        return found.place.some_files(found.names, scratch)
 
 
 def _lookup(artifacts: Artifacts) -> Lookup:

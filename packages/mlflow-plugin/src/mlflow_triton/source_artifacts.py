@@ -1,126 +1,82 @@
-"""Reads artifact stores: in place where they are on this machine, else into a scratch directory."""
+"""Opens artifact stores: in place where that can be, else by MLflow's own means."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
 from dataclasses import dataclass
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 
+from mlflow_triton.model_files import ListedFiles
+from mlflow_triton.source_places import LocalPlace, RemotePlace, StoredPlace
+from mlflow_triton.source_services import service_endpoint
 from mlflow_triton.source_uri import PathRef, parse_model_uri, without_secrets
-from triton_deploy_core.errors import ModelSourceError
+from triton_deploy_core.errors import (
+    ModelSourceError,
+    RepositoryNotFoundError,
+    StoreAccessError,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-_REMOVE_ATTEMPTS = 5
+    from mlflow_triton.source_places import ArtifactPlace
+    from triton_deploy_core.ports.objects import ObjectReader
 
-
-class Scratch:
-    """One temporary directory for everything that is downloaded, made when first needed."""
-
-    def __init__(self) -> None:
-        self._root: Path | None = None
-
-    def directory(self, name: str) -> Path:
-        """Return a new directory inside the scratch directory."""
-        if self._root is None:
-            self._root = Path(tempfile.mkdtemp(prefix="mlflow-triton-"))
-        path = self._root / name
-        path.mkdir()
-        return path
-
-    def remove(self) -> None:
-        """Remove the directory with all that is in it."""
-        # A download that was broken off may still be writing its last file.
-        for _ in range(_REMOVE_ATTEMPTS):
-            if self._root is None or not self._root.exists():
-                return
-            shutil.rmtree(self._root, ignore_errors=True)
-
-
-@contextmanager
-def scratch_directory() -> Iterator[Scratch]:
-    """Give out a `Scratch` and remove it however the block ends."""
-    scratch = Scratch()
-    try:
-        yield scratch
-    finally:
-        scratch.remove()
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactPlace:
-    """A directory in an artifact store.
-
-    Attributes:
-        uri: where it is, fit for messages.
-        path: the directory itself where it is on this machine, else None.
-        repository: MLflow's access to it where it is not on this machine.
-    """
-
-    uri: str
-    path: Path | None
-    repository: ArtifactRepository | None
-
-    def names(self) -> frozenset[str]:
-        """Return the names of the files and directories right in it; none if it does not exist."""
-        if self.path is not None:
-            if not self.path.is_dir():
-                return frozenset()
-            return frozenset(entry.name for entry in self.path.iterdir())
-        assert self.repository is not None  # noqa: S101 - one of the two is always there
-        return frozenset(info.path.rpartition("/")[2] for info in self.repository.list_artifacts())
-
-    def fetch(self, scratch: Scratch) -> Path:
-        """Return the whole directory on this machine, downloading it where need be."""
-        if self.path is not None:
-            return self.path
-        target = scratch.directory("model")
-        self._download("", target)
-        return target
-
-    def fetch_files(self, names: list[str], scratch: Scratch) -> dict[str, Path]:
-        """Return single files of it on this machine, downloading them where need be."""
-        if self.path is not None:
-            return {name: self.path / name for name in names}
-        if not names:
-            return {}
-        target = scratch.directory("run")
-        for name in names:
-            self._download(name, target)
-        return {name: target / name for name in names}
-
-    def _download(self, name: str, target: Path) -> None:
-        assert self.repository is not None  # noqa: S101 - one of the two is always there
-        try:
-            self.repository.download_artifacts(name, str(target))
-        except BaseException:
-            # Ctrl-C must not leave a queue of downloads that would go on writing.
-            self.repository.thread_pool.shutdown(wait=False, cancel_futures=True)
-            raise
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """Opens artifact stores as one tracking server's clients see them."""
+    """Opens artifact stores as one tracking server's clients see them.
+
+    Attributes:
+        tracking_uri: the tracking server.
+        registry_uri: the registry.
+        objects: looks at what the repository's service can copy; None where there is no such.
+    """
 
     tracking_uri: str
     registry_uri: str
+    objects: ObjectReader | None = None
 
     def place(self, uri: str) -> ArtifactPlace:
-        """Return access to a directory in an artifact store. It need not exist."""
+        """Return access to a directory in an artifact store. It need not exist.
+
+        Raises:
+            ModelSourceError: the service that holds it can't be reached.
+        """
         ref = parse_model_uri(uri)
         if isinstance(ref, PathRef):
-            return ArtifactPlace(str(ref.path), ref.path.absolute(), None)
-        return ArtifactPlace(without_secrets(uri), None, self._repository(uri))
+            return LocalPlace(ref.path.absolute())
+        repository = self._repository(uri)
+        return self._in_the_service(uri, repository) or RemotePlace(
+            without_secrets(uri), repository
+        )
+
+    def _in_the_service(self, uri: str, repository: ArtifactRepository) -> StoredPlace | None:
+        """Return the place if the repository's own service holds it and lets us look."""
+        service = service_endpoint(repository)
+        if self.objects is None or service is None:
+            return None
+        try:
+            if not self.objects.reaches(uri, service.endpoint):
+                return None
+            return StoredPlace(ListedFiles(uri, self.objects.list(uri), self.objects))
+        except (StoreAccessError, RepositoryNotFoundError) as error:
+            _log.warning(
+                "%s goes through this machine, as the model repository's credentials can't copy "
+                "it: %s",
+                uri,
+                error,
+            )
+            return None
+        except StoreError as error:
+            raise ModelSourceError(str(error)) from error
 
     def _repository(self, uri: str) -> ArtifactRepository:
         if "tracking_uri" in signature(get_artifact_repository).parameters:

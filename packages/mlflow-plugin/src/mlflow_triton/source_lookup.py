@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from mlflow.utils.uri import append_to_uri_path, is_databricks_uri
 
 from mlflow_triton.mlmodel import MLMODEL_FILE
-from mlflow_triton.source_artifacts import ArtifactPlace, Artifacts
+from mlflow_triton.source_artifacts import Artifacts
+from mlflow_triton.source_places import ArtifactPlace
 from mlflow_triton.source_uri import (
     ArtifactRef,
     LoggedModelRef,

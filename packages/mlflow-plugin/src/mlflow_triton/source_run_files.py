@@ -7,16 +7,14 @@ own, and such files stay with the run, under the model's name.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 from mlflow.utils.uri import append_to_uri_path
 
 from mlflow_triton.mlmodel import MLmodel
-from mlflow_triton.source_artifacts import ArtifactPlace
 from mlflow_triton.source_lookup import Lookup
+from mlflow_triton.source_places import ArtifactPlace
 
 _log = logging.getLogger(__name__)
 
@@ -57,8 +55,3 @@ def find_run_files(lookup: Lookup, mlmodel: MLmodel) -> RunFiles:
 
 def _is_wanted(name: str) -> bool:
     return name == "config.pbtxt" or name.endswith(".txt")
-
-
-def as_mapping(files: dict[str, Path]) -> Mapping[str, Path]:
-    """Return just the entries that are files: a directory may have such a name too."""
-    return {name: path for name, path in files.items() if path.is_file()}

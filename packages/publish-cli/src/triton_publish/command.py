@@ -69,7 +69,7 @@ def _publish(request: PublishRequest) -> Published:
 
 def _tell_dry_run(request: PublishRequest, *, as_json: bool) -> None:
     tree, _ = read_tree(request.model_directory)
-    size = sum(path.stat().st_size for path in tree.files.values())
+    size = sum(file.size for file in tree.files.values())
     if as_json:
         facts = {"published": False, "dry_run": True, "model_name": request.model_name}
         _write_json({**facts, "problems": [], "files": len(tree.files), "bytes": size})

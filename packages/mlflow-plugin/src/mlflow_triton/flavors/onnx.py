@@ -8,8 +8,8 @@ as behind a Python-based one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mlflow_triton.flavors.onnx_config import generate_config
@@ -23,7 +23,7 @@ from mlflow_triton.flavors.onnx_logged_config import (
 from mlflow_triton.flavors.onnx_logged_files import LoggedFiles
 from triton_deploy_core.errors import InvalidPackageError, InvalidSettingError, ModelSourceError
 from triton_deploy_core.package import CONFIG_FILE, VersionPackage
-from triton_deploy_core.ports.store import LocalFile, Source
+from triton_deploy_core.ports.store import Source
 
 if TYPE_CHECKING:
     from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
@@ -37,16 +37,17 @@ class OnnxFlavor:
 
     def package(self, model: FlavorInput, options: PackageOptions) -> VersionPackage:
         """See `Flavor.package`."""
-        logged = LoggedFiles(model.path, model.run_files)
-        source = _model_file(model)
-        onnx_model = load_onnx(source)
+        logged = LoggedFiles(model.files, model.run_files)
+        path, source = _model_file(model)
+        onnx_model = load_onnx(model.files, path, source.size)
         external = external_files(onnx_model)
         written = find_logged_config(logged)
         if written is not None:
             _refuse_options(options)
         name = (written.model_filename if written else "") or MODEL_FILE
-        files = _version_files(name, source, external, logged)
-        labels = {path: _local(file) for path, file in logged.labels(_label_names(written)).items()}
+        weights = {location: logged.data_file(path, location) for location in external}
+        files = _version_files(name, source, weights)
+        labels = logged.labels(_label_names(written))
         if written is None:
             config = generate_config(read_graph(onnx_model), options)
             return VersionPackage(model.origin(FLAVOR_NAME), files, config, beside=labels)
@@ -64,26 +65,24 @@ class OnnxFlavor:
 FLAVOR = OnnxFlavor()
 
 
-def _model_file(model: FlavorInput) -> Path:
+def _model_file(model: FlavorInput) -> tuple[str, Source]:
     data = str(model.mlmodel.flavors[FLAVOR_NAME].get("data") or MODEL_FILE)
-    path = model.path / data
-    if path.is_dir():
-        path /= MODEL_FILE
-    if not path.resolve().is_relative_to(model.path.resolve()):
+    path = PurePosixPath(data)
+    if path.is_absolute() or ".." in path.parts:
         message = f"The MLmodel file names {data!r}, which is outside of the model. Log it again."
         raise InvalidPackageError(message)
-    if not path.is_file():
-        message = f"The model has no file {data!r}, which its MLmodel file names. Log it again."
-        raise ModelSourceError(message)
-    return path
+    for candidate in (str(path), str(path / MODEL_FILE)):
+        source = model.files.find(candidate)
+        if source is not None:
+            return candidate, source
+    message = f"The model has no file {data!r}, which its MLmodel file names. Log it again."
+    raise ModelSourceError(message)
 
 
-def _version_files(
-    name: str, source: Path, external: Iterable[str], logged: LoggedFiles
-) -> dict[str, Source]:
+def _version_files(name: str, source: Source, weights: Mapping[str, Source]) -> dict[str, Source]:
     directory = PurePosixPath(name).parent
-    files: dict[str, Source] = {name: _local(source)}
-    for location in sorted(external):
+    files = {name: source}
+    for location in sorted(weights):
         target = str(directory / location)
         if target in files:
             message = (
@@ -91,7 +90,7 @@ def _version_files(
                 "itself has in Triton. Save it with another name for its data."
             )
             raise InvalidPackageError(message)
-        files[target] = _local(logged.data_file(source.parent, location))
+        files[target] = weights[location]
     return files
 
 
@@ -106,7 +105,3 @@ def _refuse_options(options: PackageOptions) -> None:
             "it is deployed as it is. Change it there."
         )
         raise InvalidSettingError(message)
-
-
-def _local(path: Path) -> LocalFile:
-    return LocalFile(path, path.stat().st_size)

@@ -1,16 +1,23 @@
-"""What an ONNX model takes and gives, read from its graph without loading external data."""
+"""What an ONNX model takes and gives, read from its graph without loading its weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 import onnx
 from google.protobuf.message import DecodeError
 
-from triton_deploy_core.errors import InvalidPackageError, ModelSourceError
+from mlflow_triton.flavors.onnx_skeleton import skeleton
+from mlflow_triton.ranged_reading import RangedReader
+from triton_deploy_core.errors import InvalidPackageError
+
+if TYPE_CHECKING:
+    from triton_deploy_core.ports.source import ModelFiles
+
+_READ_WHOLE = 128 << 10
 
 Dimension: TypeAlias = int | str | None
 """A fixed size, the name of a free one, or None for a free one without a name."""
@@ -44,27 +51,33 @@ class OnnxGraph:
     outputs: tuple[OnnxTensor, ...]
 
 
-def load_onnx(path: Path) -> onnx.ModelProto:
-    """Read a model file, leaving external data where it is.
+def load_onnx(files: ModelFiles, path: str, size: int) -> onnx.ModelProto:
+    """Read a model file, leaving external data where it is, and long weights in it as well.
+
+    Args:
+        files: the model's files.
+        path: the model file's among them.
+        size: its size in bytes.
 
     Raises:
         InvalidPackageError: it is not an ONNX model.
         ModelSourceError: it can't be read.
     """
     try:
-        model = onnx.load(str(path), format="protobuf", load_external_data=False)
+        if size <= _READ_WHOLE:
+            model = onnx.ModelProto.FromString(files.read(path))
+        else:
+            model = skeleton(RangedReader(partial(files.read, path), size))
     except DecodeError as error:
         raise InvalidPackageError(_not_onnx(path)) from error
-    except OSError as error:
-        message = f"{path} can't be read: {error.strerror}. Log the model again."
-        raise ModelSourceError(message) from error
     if not model.ir_version or not model.graph.output:
         raise InvalidPackageError(_not_onnx(path))
     return model
 
 
-def _not_onnx(path: Path) -> str:
-    return f"{path.name} is not an ONNX model, or it is damaged. Export and log the model again."
+def _not_onnx(path: str) -> str:
+    name = path.rpartition("/")[2]
+    return f"{name} is not an ONNX model, or it is damaged. Export and log the model again."
 
 
 def read_graph(model: onnx.ModelProto) -> OnnxGraph:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_triton.layout_check import check_tree, refuse_problems
 from mlflow_triton.layout_check_config import parse_config
-from mlflow_triton.layout_check_tree import ModelTree
-from triton_deploy_core.errors import ModelSourceError
+from triton_deploy_core.model_tree import ModelTree
 from triton_deploy_core.package import CONFIG_FILE
-from triton_deploy_core.ports.store import LocalFile, Source
+from triton_deploy_core.ports.store import Content, Source
 
 if TYPE_CHECKING:
     from mlflow_triton.flavors.onnx_logged_files import LoggedFiles
@@ -25,14 +23,12 @@ class LoggedConfig:
     """A configuration as its user wrote it.
 
     Attributes:
-        path: where it is.
         content: its bytes.
         model_filename: ``default_model_filename``, "" where it names none.
         label_filenames: the label files that its outputs name.
         version: a version that its version policy would serve.
     """
 
-    path: Path
     content: bytes
     model_filename: str
     label_filenames: frozenset[str]
@@ -46,17 +42,11 @@ def find_logged_config(logged: LoggedFiles) -> LoggedConfig | None:
         InvalidPackageError: Triton could not parse it.
         ModelSourceError: it can't be read.
     """
-    path = logged.find(CONFIG_FILE)
-    if path is None:
+    content = logged.read(CONFIG_FILE)
+    if content is None:
         return None
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        message = f"{path} can't be read: {error.strerror}. Log it again."
-        raise ModelSourceError(message) from error
     config = parse_config(content)
     return LoggedConfig(
-        path,
         content,
         config.default_model_filename,
         frozenset(output.label_filename for output in config.output if output.label_filename),
@@ -79,11 +69,6 @@ def check_logged_config(
     Raises:
         InvalidPackageError: with all that is wrong.
     """
-    local = {path: source.path for path, source in labels.items() if isinstance(source, LocalFile)}
-    for path, source in files.items():
-        if isinstance(source, LocalFile):
-            local[f"{logged.version}/{path}"] = source.path
-    parents = (path.split("/")[:-1] for path in local)
-    directories = {"/".join(parts[:end]) for parts in parents for end in range(1, len(parts) + 1)}
-    tree = ModelTree({**local, CONFIG_FILE: logged.path}, frozenset(directories))
+    versioned = {f"{logged.version}/{path}": source for path, source in files.items()}
+    tree = ModelTree.of_files({**labels, **versioned, CONFIG_FILE: Content(logged.content)})
     refuse_problems(check_tree(tree, [str(name)]), f"the {CONFIG_FILE} logged with the model")

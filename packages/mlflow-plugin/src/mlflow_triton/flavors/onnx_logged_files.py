@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import posixpath
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mlflow_triton.model_files import read_small
 from triton_deploy_core.errors import InvalidPackageError
+
+if TYPE_CHECKING:
+    from triton_deploy_core.ports.source import ModelFiles
+    from triton_deploy_core.ports.store import Source
 
 MLFLOW_TEXT_FILES = frozenset({"constraints.txt", "environment_variables.txt", "requirements.txt"})
 """``*.txt`` that MLflow itself writes into a model's directory: no labels."""
@@ -16,60 +22,53 @@ MLFLOW_TEXT_FILES = frozenset({"constraints.txt", "environment_variables.txt", "
 class LoggedFiles:
     """A model's directory and what was logged to its run beside it.
 
+    Methods raise `InvalidPackageError` for a link that leaves the model's directory.
+
     Attributes:
-        directory: the model's directory.
-        run_files: relative name → local path. The directory's own files come first.
+        own: the model's directory, whose files come first.
+        run_files: those of the run, where there are any.
     """
 
-    directory: Path
-    run_files: Mapping[str, Path]
+    own: ModelFiles
+    run_files: ModelFiles | None
 
-    def find(self, name: str) -> Path | None:
-        """Return a file by its relative name, or None.
+    def find(self, path: str) -> Source | None:
+        """Return where a file's bytes are, or None."""
+        return next((found for files in self._all() if (found := files.find(path))), None)
 
-        Raises:
-            InvalidPackageError: it is a link that leaves the model's directory.
-        """
-        path = self.directory / name
-        if path.is_file():
-            return _inside(path, self.directory)
-        return self.run_files.get(name)
+    def read(self, path: str) -> bytes | None:
+        """Return the content of a small file, or None."""
+        for files in self._all():
+            if files.find(path) is not None:
+                return read_small(files, path)
+        return None
 
-    def labels(self, named: Iterable[str]) -> dict[str, Path]:
+    def labels(self, named: Iterable[str]) -> dict[str, Source]:
         """Return the label files: those that are named, and any other ``*.txt`` of the user's."""
-        found = {name: path for name in named if (path := self.find(name)) is not None}
-        texts = {path.name for path in self.directory.glob("*.txt")}
-        texts.update(name for name in self.run_files if name.endswith(".txt") and "/" not in name)
-        for name in sorted(texts - MLFLOW_TEXT_FILES):
-            path = self.find(name)
-            if path is not None:
-                found[name] = path
-        return found
+        names = {name for files in self._all() for name in files.names() if name.endswith(".txt")}
+        wanted = [*named, *sorted(names - MLFLOW_TEXT_FILES)]
+        return {name: found for name in wanted if (found := self.find(name)) is not None}
 
-    def data_file(self, beside: Path, location: str) -> Path:
-        """Return a file with external data.
+    def data_file(self, model_file: str, location: str) -> Source:
+        """Return where a file with external data is.
 
         Args:
-            beside: the directory of the model file.
-            location: relative to it.
+            model_file: the path of the model file.
+            location: relative to its directory.
 
         Raises:
-            InvalidPackageError: it is missing, or a link that leaves the model's directory.
+            InvalidPackageError: it is missing.
         """
-        path = beside / location
-        if path.is_file():
-            return _inside(path, self.directory)
-        if location in self.run_files:
-            return self.run_files[location]
+        found = self.own.find(posixpath.join(posixpath.dirname(model_file), location))
+        if found is None and self.run_files is not None:
+            found = self.run_files.find(location)
+        if found is not None:
+            return found
         message = (
             f"The ONNX model keeps weights in {location!r}, and that file is missing. "
             "Log the model again with its data files."
         )
         raise InvalidPackageError(message)
 
-
-def _inside(path: Path, directory: Path) -> Path:
-    if not path.resolve().is_relative_to(directory.resolve()):
-        message = f"{path.name!r} is a link that leaves the model's directory. Log the file itself."
-        raise InvalidPackageError(message)
-    return path
+    def _all(self) -> tuple[ModelFiles, ...]:
+        return (self.own,) if self.run_files is None else (self.own, self.run_files)

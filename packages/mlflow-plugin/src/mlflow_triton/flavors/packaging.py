@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from triton_deploy_core.package import ModelPackage, Origin
@@ -12,6 +10,7 @@ from triton_deploy_core.package import ModelPackage, Origin
 if TYPE_CHECKING:
     from mlflow_triton.mlmodel import MLmodel
     from triton_deploy_core.names import DeploymentName
+    from triton_deploy_core.ports.source import ModelFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +43,25 @@ class PackageOptions:
 
 @dataclass(frozen=True, slots=True)
 class FlavorInput:
-    """An MLflow model on this machine that is to be deployed.
+    """An MLflow model that is to be deployed.
 
     Attributes:
         name: the deployment's name.
-        path: the model's directory. It may be the store's own place: it is never changed.
+        files: the model's directory, on this machine or in a store. It is never changed.
         mlmodel: what its ``MLmodel`` file says.
         uri: where it came from, as the user wrote it, without secrets.
         registry_version: the registry's version number, where the model came from one.
         run_files: files that were logged to the run at the model's artifact path, with
-            ``mlflow.log_artifact(file, <artifact path>)``: relative name → local path. Under
-            MLflow 2 they lie in the model's directory itself, under MLflow 3 beside it.
+            ``mlflow.log_artifact(file, <artifact path>)``. Under MLflow 2 they lie in the model's
+            directory itself, under MLflow 3 beside it; None where there are none.
     """
 
     name: DeploymentName
-    path: Path
+    files: ModelFiles
     mlmodel: MLmodel
     uri: str
     registry_version: int | None = None
-    run_files: Mapping[str, Path] = field(default_factory=dict)
+    run_files: ModelFiles | None = None
 
     def origin(self, flavor: str) -> Origin:
         """Return the origin of the package that a flavor makes from this."""
@@ -73,7 +72,7 @@ class Flavor(Protocol):
     """Turns a model of one flavor into what Triton reads."""
 
     def package(self, model: FlavorInput, options: PackageOptions) -> ModelPackage:
-        """Make the package. Nothing is written; the sources lie in the model's directory.
+        """Make the package. Nothing is written; the sources are the model's own files.
 
         Raises:
             InvalidPackageError: Triton would refuse the model; the error says what to do.

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mlflow_triton.layout_check import check_tree, refuse_problems
+from mlflow_triton.layout_check import check_tree, config_of, refuse_problems
 from mlflow_triton.layout_check_config import is_ensemble, parse_config
-from mlflow_triton.layout_check_tree import ModelTree, read_tree
 from mlflow_triton.layout_check_versions import version_directories
-from triton_deploy_core.errors import InvalidPackageError, InvalidSettingError, ModelSourceError
+from mlflow_triton.model_files import read_small
+from triton_deploy_core.errors import InvalidPackageError, InvalidSettingError
+from triton_deploy_core.model_tree import ModelTree
 from triton_deploy_core.package import CONFIG_FILE, TreePackage
-from triton_deploy_core.ports.store import Content, LocalFile, Source
+from triton_deploy_core.ports.store import Content, Source, StoredObject
 from triton_deploy_core.records import RECORD_FILE
 
 if TYPE_CHECKING:
     from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
+    from triton_deploy_core.ports.source import ModelFiles
 
 FLAVOR_NAME = "triton"
 EMPTY_DIRECTORIES = "empty_directories"
@@ -35,11 +37,11 @@ class TritonFlavor:
             )
             raise InvalidSettingError(message)
         entry = model.mlmodel.flavors[FLAVOR_NAME]
-        directory = data_directory(model.path, entry)
-        tree, problems = read_tree(directory)
-        tree = _with_lost_directories(tree, entry)
+        directory = data_directory(entry)
+        tree, problems = model.files.tree(directory)
+        tree = _with_lost_directories(_with_config_at_hand(tree, model.files, directory), entry)
         if options.check:
-            problems += check_tree(tree, [str(model.name)])
+            problems = [*problems, *check_tree(tree, [str(model.name)])]
         refuse_problems(problems, f"model {str(model.name)!r}")
         return TreePackage(model.origin(FLAVOR_NAME), _sources(tree))
 
@@ -47,16 +49,14 @@ class TritonFlavor:
 FLAVOR = TritonFlavor()
 
 
-def data_directory(model_path: Path, entry: Mapping[str, Any]) -> Path:
-    """Return the directory in Triton's layout inside an MLflow model's directory.
+def data_directory(entry: Mapping[str, Any]) -> str:
+    """Return the directory in Triton's layout, relative to the MLflow model's.
 
     Args:
-        model_path: the MLflow model's directory.
-        entry: the entries of the `triton` flavor in its ``MLmodel`` file.
+        entry: the entries of the `triton` flavor in the ``MLmodel`` file.
 
     Raises:
         InvalidPackageError: the entry names none, or one outside of the model.
-        ModelSourceError: it is not there.
     """
     data = entry.get("data")
     if not isinstance(data, str) or not _is_inside(data):
@@ -65,16 +65,7 @@ def data_directory(model_path: Path, entry: Mapping[str, Any]) -> Path:
             "inside of the model. Publish the model again."
         )
         raise InvalidPackageError(message)
-    directory = model_path / data
-    if not directory.is_dir():
-        message = (
-            f"The model has no directory {data!r}, which its MLmodel file names. Log it again."
-        )
-        raise ModelSourceError(message)
-    if not directory.resolve().is_relative_to(model_path.resolve()):
-        message = f"The model's directory {data!r} is a link that leaves the model. Log it again."
-        raise InvalidPackageError(message)
-    return directory
+    return str(PurePosixPath(data))
 
 
 def lost_directories(entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -89,7 +80,17 @@ def _is_inside(path: str) -> bool:
     return bool(pure.parts) and not pure.is_absolute() and ".." not in pure.parts
 
 
-def _with_lost_directories(tree: ModelTree, entry: Mapping[str, Any]) -> ModelTree:
+def _with_config_at_hand(
+    tree: ModelTree[Source], files: ModelFiles, directory: str
+) -> ModelTree[Source]:
+    """Read the one file that has to be known here, wherever it is."""
+    if not isinstance(tree.files.get(CONFIG_FILE), StoredObject):
+        return tree
+    config = Content(read_small(files, f"{directory}/{CONFIG_FILE}"))
+    return ModelTree({**tree.files, CONFIG_FILE: config}, tree.directories)
+
+
+def _with_lost_directories(tree: ModelTree[Source], entry: Mapping[str, Any]) -> ModelTree[Source]:
     tree = tree.with_directories(str(PurePosixPath(path)) for path in lost_directories(entry))
     if version_directories(tree) or not _is_ensemble(tree):
         return tree
@@ -97,24 +98,18 @@ def _with_lost_directories(tree: ModelTree, entry: Mapping[str, Any]) -> ModelTr
     return tree.with_directories(["1"])
 
 
-def _is_ensemble(tree: ModelTree) -> bool:
-    path = tree.files.get(CONFIG_FILE)
+def _is_ensemble(tree: ModelTree[Source]) -> bool:
     try:
-        return path is not None and is_ensemble(parse_config(path.read_bytes()))
+        config = config_of(tree)
+        return config is not None and is_ensemble(parse_config(config))
     except (InvalidPackageError, OSError):
         return False  # the check names the problem
 
 
-def _sources(tree: ModelTree) -> dict[str, Source]:
+def _sources(tree: ModelTree[Source]) -> dict[str, Source]:
     # A record is a deployment's, not the model's: it came along from somebody's repository.
-    kept = ((path, file) for path, file in sorted(tree.files.items()) if path != RECORD_FILE)
-    sources: dict[str, Source] = {path: _local(file) for path, file in kept}
-    sources.update(_markers(tree.empty_directories))
-    return sources
-
-
-def _local(path: Path) -> LocalFile:
-    return LocalFile(path, path.stat().st_size)
+    sources = {path: file for path, file in sorted(tree.files.items()) if path != RECORD_FILE}
+    return {**sources, **_markers(tree.empty_directories)}
 
 
 def _markers(directories: Iterable[str]) -> dict[str, Source]:
