@@ -3,10 +3,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
 from mlflow import MlflowClient
+
+from triton_deploy_storage.testing_s3 import CREDENTIALS, MotoServer
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
@@ -47,3 +50,12 @@ def client(
 @pytest.fixture
 def example() -> Path:
     return EXAMPLES / "onnx_float32_int32_int32"
+
+
+@pytest.fixture
+def on_s3(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A plain client of an S3 server that MLflow is set to."""
+    with MotoServer() as moto:
+        for name, value in {**CREDENTIALS, "MLFLOW_S3_ENDPOINT_URL": moto.endpoint}.items():
+            monkeypatch.setenv(name, value)
+        yield moto.client()

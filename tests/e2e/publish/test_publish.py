@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -171,6 +172,45 @@ def test_a_failure_to_upload_registers_nothing(
     assert result.stderr.count("\n") == 1
     assert client.search_registered_models() == []
     assert [run.info.status for run in _runs(client, "broken")] == ["FAILED"]
+
+
+def test_an_artifact_store_on_s3_gets_every_file(
+    client: MlflowClient, on_s3: Any, example: Path
+) -> None:
+    on_s3.create_bucket(Bucket="artifacts")
+    client.create_experiment("on S3", artifact_location="s3://artifacts/some/where")
+
+    result = _publish(example, "--experiment", "on S3")
+
+    assert result.exit_code == 0, result.output
+    assert _objects(on_s3, "artifacts", f"/{example.name}/") == _files(example)
+
+
+def _objects(client: Any, bucket: str, after: str) -> dict[str, bytes]:
+    listed = client.list_objects_v2(Bucket=bucket, Prefix="some/where/")["Contents"]
+    keys = [item["Key"] for item in listed if after in item["Key"]]
+    return {key.partition(after)[2]: _read(client, bucket, key) for key in keys}
+
+
+def _read(client: Any, bucket: str, key: str) -> bytes:
+    with client.get_object(Bucket=bucket, Key=key)["Body"] as body:
+        content: bytes = body.read()
+        return content
+
+
+def test_a_failure_to_upload_to_s3_is_one_line(
+    client: MlflowClient, on_s3: Any, example: Path
+) -> None:
+    client.create_experiment("on S3", artifact_location="s3://no-such-bucket/some/where")
+
+    result = _publish(example, "--experiment", "on S3")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: MLflow could not publish the model: ")
+    assert "NoSuchBucket" in result.stderr
+    assert "is marked FAILED and nothing was registered" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert client.search_registered_models() == []
 
 
 def test_a_tracking_server_that_is_not_there_is_one_line_without_secrets(

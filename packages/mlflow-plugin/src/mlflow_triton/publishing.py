@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from mlflow_triton import flavor
+from mlflow_triton.source_errors import library_errors
 from triton_deploy_core.errors import DeployError
 
 if TYPE_CHECKING:
@@ -64,14 +65,21 @@ def publish(request: PublishRequest, progress: Progress) -> Published:
             progress.step(f"registering {request.model_name}")
             version = _register(request, logged.model_uri)
             return Published(version, run_id, logged.model_uri)
-    except (MlflowException, OSError, DeployError) as error:
-        state = (
-            f"run {run_id} is marked FAILED and nothing was registered"
-            if run_id
-            else ("nothing was published")
-        )
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise PublishError(f"MLflow could not publish the model: {reason} ({state}).") from error
+    except BaseException as error:
+        # Artifact stores raise errors of libraries that are imported when they are used.
+        if not isinstance(error, (*library_errors(), DeployError)):
+            raise
+        raise _not_published(error, run_id) from error
+
+
+def _not_published(error: BaseException, run_id: str) -> PublishError:
+    state = (
+        f"run {run_id} is marked FAILED and nothing was registered"
+        if run_id
+        else "nothing was published"
+    )
+    reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return PublishError(f"MLflow could not publish the model: {reason} ({state}).")
 
 
 def _be_quiet() -> None:
