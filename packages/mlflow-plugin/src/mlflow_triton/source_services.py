@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -22,6 +23,8 @@ class Service:
     endpoint: str | None
 
 
+_OWNER = "MLFLOW_S3_EXPECTED_BUCKET_OWNER"
+
 _ENDPOINTS: Mapping[type, Callable[[], str | None]] = MappingProxyType(
     {S3ArtifactRepository: MLFLOW_S3_ENDPOINT_URL.get, GCSArtifactRepository: lambda: None}
 )
@@ -31,7 +34,10 @@ def service_endpoint(repository: ArtifactRepository) -> Service | None:
     """Return the service behind MLflow's access to a directory.
 
     None for everything but MLflow's own classes for S3 and Google Cloud Storage: a subclass, or
-    one that somebody plugged in for a scheme, may read the URI in its own way.
+    one that somebody plugged in for a scheme, may read the URI in its own way. None too where
+    MLflow is told whose bucket it has to be, which MLflow alone looks at.
     """
+    if os.environ.get(_OWNER):
+        return None
     endpoint = _ENDPOINTS.get(type(repository))
     return Service(endpoint()) if endpoint is not None else None

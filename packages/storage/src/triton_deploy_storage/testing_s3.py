@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from triton_deploy_core.clock import Clock
 from triton_deploy_core.ports.store import StoredObject
-from triton_deploy_storage.s3 import Limits, S3Store
+from triton_deploy_storage.s3 import Limits, S3Objects, S3Store
 from triton_deploy_storage.testing_process import ChildServer
 from triton_deploy_storage.testing_proxy import Answer, Break, Fault, FaultProxy
 
@@ -197,3 +197,37 @@ class S3FaultSite:
     def snapshot(self) -> dict[str, bytes]:
         """See `FaultSite.snapshot`."""
         return {key.removeprefix("models/"): data for key, data in self._objects.read().items()}
+
+
+class S3ObjectHarness:
+    """An `ObjectHarness` for `S3Objects`: two new buckets, one with a repository.
+
+    Args:
+        client: a plain boto3 client.
+        bucket: a name that no bucket has, nor with ``-elsewhere`` behind it.
+        before: what the repository's location has before the bucket.
+    """
+
+    def __init__(self, client: Any, bucket: str, *, before: str) -> None:
+        self._client = client
+        self._buckets = (bucket, f"{bucket}-elsewhere")
+        for name in self._buckets:
+            client.create_bucket(Bucket=name)
+        self.reader = S3Objects(f"{before}{bucket}")
+        self.store = S3Store(f"{before}{bucket}")
+        self.uri = f"s3://{bucket}-elsewhere"
+
+    def put(self, name: str, data: bytes) -> None:
+        """See `ObjectHarness.put`."""
+        self._client.put_object(Bucket=self._buckets[1], Key=name, Body=data)
+
+    def remove(self, name: str) -> None:
+        """See `ObjectHarness.remove`."""
+        self._client.delete_object(Bucket=self._buckets[1], Key=name)
+
+    def close(self) -> None:
+        """See `ObjectHarness.close`."""
+        for name in self._buckets:
+            for item in self._client.list_objects_v2(Bucket=name).get("Contents", ()):
+                self._client.delete_object(Bucket=name, Key=item["Key"])
+            self._client.delete_bucket(Bucket=name)

@@ -5,8 +5,9 @@ strategies and state machines hypothesis (the extra ``testing``).
 
 - `MemoryStore`, `SimulatedTriton`, `SimpleConfigFormat`, `FakeClock`: fakes of the ports, with
   state to look at, a call log and faults on purpose (`CrashAt`, `FailAt`, `FailNth`, …).
-- `BlobStoreContract`, `InferenceServerContract`, `ConfigFormatContract`: suites that an adapter
-  binds in some 20 lines, by way of `StoreHarness` and `ServerHarness`.
+- `BlobStoreContract`, `ObjectReaderContract`, `InferenceServerContract`, `ConfigFormatContract`:
+  suites that an adapter binds in some 20 lines, by way of `StoreHarness`, `ObjectHarness` and
+  `ServerHarness`.
 - `store_machine.store_machine`: a hypothesis state machine that compares a store with a dict.
 """
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from triton_deploy_core.testing.config_format_contract import ConfigFormatContract
     from triton_deploy_core.testing.faulty_store import FaultyStore
     from triton_deploy_core.testing.memory_store import MemoryStore
+    from triton_deploy_core.testing.object_reader_contract import (
+        ObjectHarness,
+        ObjectReaderContract,
+    )
     from triton_deploy_core.testing.server_contract import InferenceServerContract
     from triton_deploy_core.testing.server_harness import ModelUnderTest, ServerHarness
     from triton_deploy_core.testing.simulated_calls import FailNth, ServerCall
@@ -51,6 +56,8 @@ __all__ = [
     "MemoryStore",
     "ModelUnderTest",
     "Moment",
+    "ObjectHarness",
+    "ObjectReaderContract",
     "ServerCall",
     "ServerHarness",
     "SimpleConfigFormat",
@@ -67,6 +74,7 @@ _MODULES = {
     "config_format_contract": ("ConfigFormatContract",),
     "faulty_store": ("FaultyStore",),
     "memory_store": ("MemoryStore",),
+    "object_reader_contract": ("ObjectHarness", "ObjectReaderContract"),
     "server_contract": ("InferenceServerContract",),
     "server_harness": ("ModelUnderTest", "ServerHarness"),
     "simulated_calls": ("FailNth", "ServerCall"),

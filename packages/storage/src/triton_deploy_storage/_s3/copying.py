@@ -42,7 +42,7 @@ def find(client: Any, location: S3Location, source: StoredBlob | StoredObject) -
     """Look up what is to be copied.
 
     Raises:
-        ModelSourceError: it is not there, can't be read, or has another size.
+        ModelSourceError: it is not there, can't be read, or is not what was listed any more.
     """
     bucket, key = place_of(source, scheme=_SCHEME, bucket=location.bucket, root=location.root)
     uri = shown(_SCHEME, bucket, key)
@@ -54,13 +54,15 @@ def find(client: Any, location: S3Location, source: StoredBlob | StoredObject) -
             raise
         raise ModelSourceError(
             f"cannot copy {uri}: the service answers {error_code(error)}; "
-            "see that it exists and that these credentials may read it"
+            "see that it exists and that these credentials may read it (s3:GetObject)"
         ) from error
     if head["ContentLength"] != source.size:
         raise ModelSourceError(
             f"{uri} has {head['ContentLength']} bytes now, not {source.size}: it changed; "
             "start again"
         )
+    if isinstance(source, StoredObject) and source.etag not in {"", head["ETag"]}:
+        raise ModelSourceError(f"{uri} has another content now: it changed; start again")
     return FoundObject(bucket, key, source.size, head["ETag"])
 
 
