@@ -5,6 +5,7 @@ Needs the extra ``gcs``; the library asks for credentials when the store is firs
 
 from triton_deploy_storage._gcs.limits import Limits
 from triton_deploy_storage._gcs.location import GcsLocation
+from triton_deploy_storage._gcs.objects import GcsObjects
 from triton_deploy_storage._gcs.store import GcsStore
 
-__all__ = ["GcsLocation", "GcsStore", "Limits"]
+__all__ = ["GcsLocation", "GcsObjects", "GcsStore", "Limits"]

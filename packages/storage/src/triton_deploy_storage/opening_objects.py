@@ -28,4 +28,10 @@ def _s3(location: str) -> ObjectReader:
     return S3Objects(location)
 
 
-_OPENERS: Mapping[str, Callable[[str], ObjectReader]] = MappingProxyType({"s3": _s3})
+def _gcs(location: str) -> ObjectReader:
+    from triton_deploy_storage.gcs import GcsObjects  # noqa: PLC0415  (only when used)
+
+    return GcsObjects(location)
+
+
+_OPENERS: Mapping[str, Callable[[str], ObjectReader]] = MappingProxyType({"s3": _s3, "gs": _gcs})

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import requests
 
 from triton_deploy_core.ports.store import StoredObject
-from triton_deploy_storage.gcs import GcsStore, Limits
+from triton_deploy_storage.gcs import GcsObjects, GcsStore, Limits
 from triton_deploy_storage.testing_process import ChildServer
 
 _PROGRAM = "from triton_deploy_storage.testing_gcs_service import main; main()"
@@ -160,3 +160,33 @@ class GcsHarness:
         # Small, so that chunks and pages are among what the suites try.
         limits = Limits(chunk=4 << 20, page=100, workers=8)
         return GcsStore(f"gs://{bucket}/{self.prefix}", limits=limits)
+
+
+class GcsObjectHarness:
+    """An `ObjectHarness` for `GcsObjects`: two new buckets, one with a repository.
+
+    ``STORAGE_EMULATOR_HOST`` has to name the server.
+
+    Args:
+        server: an emulator that keeps preconditions.
+        bucket: a name that no bucket has, nor with ``-elsewhere`` behind it.
+    """
+
+    def __init__(self, server: GcsServer, bucket: str) -> None:
+        self._buckets = (server.bucket(bucket), server.bucket(f"{bucket}-elsewhere"))
+        self.reader = GcsObjects(f"gs://{bucket}")
+        self.store = GcsStore(f"gs://{bucket}")
+        self.uri = f"gs://{bucket}-elsewhere"
+
+    def put(self, name: str, data: bytes) -> None:
+        """See `ObjectHarness.put`."""
+        self._buckets[1].put(name, data)
+
+    def remove(self, name: str) -> None:
+        """See `ObjectHarness.remove`."""
+        self._buckets[1].remove(name)
+
+    def close(self) -> None:
+        """See `ObjectHarness.close`."""
+        for bucket in self._buckets:
+            bucket.close()

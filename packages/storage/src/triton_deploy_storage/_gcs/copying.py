@@ -34,7 +34,7 @@ def copy(
     """
     location = service.location
     bucket, name = place_of(source, scheme=_SCHEME, bucket=location.bucket, root=location.root)
-    found = _find(service, bucket, name, source.size)
+    found = _find(service, bucket, name, source)
     target = service.blob(key)
     if (target.bucket.name, target.name) == (bucket, name):
         advance(source.size)
@@ -70,7 +70,7 @@ def _rewrite(
             return
 
 
-def _find(service: Service, bucket: str, name: str, size: int) -> Any:
+def _find(service: Service, bucket: str, name: str, source: StoredBlob | StoredObject) -> Any:
     uri = shown(_SCHEME, bucket, name)
     found = service.foreign(bucket, name)
     try:
@@ -82,8 +82,10 @@ def _find(service: Service, bucket: str, name: str, size: int) -> Any:
             f"cannot copy {uri}: the service answers {error.code}; "
             "see that it exists and that these credentials may read it"
         ) from error
-    if int(found.size) != size:
+    if int(found.size) != source.size:
         raise ModelSourceError(
-            f"{uri} has {found.size} bytes now, not {size}: it changed; start again"
+            f"{uri} has {found.size} bytes now, not {source.size}: it changed; start again"
         )
+    if isinstance(source, StoredObject) and source.etag not in {"", str(found.generation)}:
+        raise ModelSourceError(f"{uri} has another content now: it changed; start again")
     return found

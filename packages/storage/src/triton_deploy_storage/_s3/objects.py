@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from triton_deploy_core.errors import ModelSourceError
 from triton_deploy_core.ports.store import StoredObject
+from triton_deploy_storage._objects.foreign import place_of
 from triton_deploy_storage._s3.client import LazyClient
 from triton_deploy_storage._s3.limits import Limits
 from triton_deploy_storage._s3.listing import pages
@@ -37,14 +38,11 @@ class S3Objects:
 
     def reaches(self, uri: str, endpoint: str | None) -> bool:
         """See `ObjectReader.reaches`. Access points and URIs with a query are not reached."""
-        if not uri.startswith(_SCHEME) or any(mark in uri for mark in "?#"):
-            return False
-        bucket = _place(uri)[0]
-        return bool(bucket) and not set(bucket) & set(":@") and self._is_the_service_at(endpoint)
+        return place_of(uri, _SCHEME) is not None and self._is_the_service_at(endpoint)
 
     def list(self, uri: str) -> Mapping[str, StoredObject]:
         """See `ObjectReader.list`."""
-        bucket, key = _place(uri)
+        bucket, key = place_of(uri, _SCHEME) or ("", "")
         prefix = f"{key}/" if key else ""
         found = {}
         with s3_errors(bucket, "list", prefix or "all objects"):
@@ -87,11 +85,6 @@ class S3Objects:
         return _service(self._client) == _service(
             LazyClient(S3Location(self._location.bucket, endpoint=endpoint), 1)
         )
-
-
-def _place(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.removeprefix(_SCHEME).partition("/")
-    return bucket, key.rstrip("/")
 
 
 def _service(client: LazyClient) -> tuple[str, int]:
