@@ -1,7 +1,9 @@
-"""Logs models with large weights to an artifact store on S3, as a user would.
+"""Logs models with large weights to an artifact store in a cloud, as a user would.
 
 A program of its own, since MLflow's fluent interface changes the state of its process. Where
-MLflow and S3 are is in its environment.
+MLflow and the store are is in its environment.
+
+Usage: python log_large_models.py ARTIFACT_LOCATION
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ def model(factor: float) -> onnx.ModelProto:
 
 
 def main(artifacts: str) -> None:
-    experiment = mlflow.create_experiment("on S3", artifact_location=artifacts)
+    experiment = mlflow.create_experiment("large", artifact_location=artifacts)
     uris = []
     for version, factor, external in ((1, 2.0, True), (2, 3.0, False)):
         with (
