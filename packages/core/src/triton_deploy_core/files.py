@@ -211,8 +211,8 @@ class Files:
         Saved copies, and bookkeeping files of a name that has no directory any more. Not for a
         name whose operation is under way.
         """
-        present = [blob.key for blob in self._listing()]
-        left = [key for key in present if key.startswith(self._prefix + OWN_DIRECTORY)]
+        present = self.present()
+        left = [self._prefix + path for path in present if path.startswith(OWN_DIRECTORY)]
         if not present:
             own = (blob.key for blob in self._store.list(own_prefix(self._name)))
             left = [key for key in own if "/" not in key and key != lease_key(self._name)]
