@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,7 @@ class Site:
     repository: str
     bucket: PlainBucket
     environment: Mapping[str, str]
+    make_bucket: Callable[[str], object]
 
     @property
     def scheme(self) -> str:
@@ -108,9 +109,13 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any
 def s3_site() -> Iterator[Site]:
     with MotoServer() as moto:
         client = moto.client()
-        client.create_bucket(Bucket=BUCKET)
+
+        def make_bucket(name: str) -> object:
+            return client.create_bucket(Bucket=name)
+
+        make_bucket(BUCKET)
         repository = f"s3://{moto.endpoint}/{BUCKET}/{PREFIX}"
-        with serving(repository, S3Bucket(client), CREDENTIALS) as site:
+        with serving(repository, S3Bucket(client), CREDENTIALS, make_bucket) as site:
             yield site
 
 
@@ -118,19 +123,24 @@ def s3_site() -> Iterator[Site]:
 def gcs_site() -> Iterator[Site]:
     with (
         GcsServer() as gcs,
-        serving(f"gs://{BUCKET}/{PREFIX}", gcs.bucket(BUCKET), gcs.environment) as site,
+        serving(f"gs://{BUCKET}/{PREFIX}", gcs.bucket(BUCKET), gcs.environment, gcs.bucket) as site,
     ):
         yield site
 
 
 @contextmanager
-def serving(repository: str, bucket: PlainBucket, environment: Mapping[str, str]) -> Iterator[Site]:
+def serving(
+    repository: str,
+    bucket: PlainBucket,
+    environment: Mapping[str, str],
+    make_bucket: Callable[[str], object],
+) -> Iterator[Site]:
     # Triton does not start where nothing is below its prefix.
     bucket.put(f"{PREFIX}/", b"")
     with LocalTriton(
         repository, disable_auto_complete=True, exit_timeout=0, env=environment
     ) as triton:
-        yield Site(triton, repository, bucket, environment)
+        yield Site(triton, repository, bucket, environment, make_bucket)
 
 
 @pytest.fixture(scope="session", params=[s3_site, gcs_site], ids=["s3", "gs"])

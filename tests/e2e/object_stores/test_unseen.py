@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 def test_a_server_that_reads_elsewhere(site, client, where, tmp_path, monkeypatch):
     start = site.repository.rpartition("/models/")[0]
     if where == "bucket":
-        site.plain.create_bucket(Bucket="others")
+        site.make_bucket("others")
     repository = {
         "prefix": f"{start}/models/other",
         "bucket": f"{start}/others/some/triton",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable
 from threading import Event
+
+from google.api_core.exceptions import NotFound, PreconditionFailed
 
 from triton_deploy_core.errors import StoreUnavailableError
 from triton_deploy_core.ports.store import Content, LocalFile
@@ -13,6 +16,7 @@ from triton_deploy_storage._objects.sources import OpenSource, opened
 
 _CHECKSUM = "crc32c"
 _ANY_TYPE = "application/octet-stream"
+_FIELD = "triton-deploy-write"
 
 
 class StoppedError(Exception):
@@ -29,14 +33,34 @@ def put_bytes(service: Service, key: str, data: bytes, generation: int | None = 
         generation: which one it must have until then; 0 for none at all, None for any.
     """
     blob = service.blob(key)
-    blob.upload_from_string(
-        data,
-        content_type=_ANY_TYPE,
-        if_generation_match=generation,
-        checksum=_CHECKSUM,
-        **service.options,
-    )
+    mark = uuid.uuid4().hex
+    if generation is not None:
+        blob.metadata = {_FIELD: mark}
+    try:
+        blob.upload_from_string(
+            data,
+            content_type=_ANY_TYPE,
+            if_generation_match=generation,
+            checksum=_CHECKSUM,
+            **service.options,
+        )
+    except PreconditionFailed:
+        # Where the first answer was lost, the library's second request finds the work of the first.
+        own = _written_with(service, key, mark)
+        if own is None:
+            raise
+        return own
     return str(blob.generation)
+
+
+def _written_with(service: Service, key: str, mark: str) -> str | None:
+    """Return the generation of an object that bears the mark, None if it does not."""
+    blob = service.blob(key)
+    try:
+        blob.reload(**service.options)
+    except NotFound:
+        return None
+    return str(blob.generation) if (blob.metadata or {}).get(_FIELD) == mark else None
 
 
 def put(
