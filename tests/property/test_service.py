@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 from hypothesis import strategies as st
@@ -15,7 +15,8 @@ from triton_deploy_core.errors import (
     LoadTimeoutError,
     NotOursError,
 )
-from triton_deploy_core.testing.store_faults import CrashAt, SimulatedCrash
+from triton_deploy_core.testing.store_faults import SimulatedCrash
+from triton_deploy_core.testing.sudden_death import SuddenDeath
 from triton_deploy_core.testing.world import SimulatedWorld, tree_package, version_package
 
 ALL = ["iris", "iris2", "iri", ".iris", "theirs"]
@@ -41,6 +42,8 @@ def good_packages(draw):
         return content, version_package(content, draw(st.integers(1, 4)), user_config=config)
     number = draw(st.integers(1, 3))
     files = {"config.pbtxt": b'backend: "x"\n', f"{number}/model.onnx": content}
+    if draw(st.booleans()):
+        files |= {f"{number}/large": content * 10_000, f"{number - 1}/model.onnx": b"not served"}
     return content, tree_package(files)
 
 
@@ -107,25 +110,37 @@ class Deployments(RuleBasedStateMachine):
             self.world.service.delete(name)
             self.expected.pop(name, None)
 
-    @rule(name=NAMES, content=CONTENTS, moment=st.integers(0, 40))
-    def die(self, name, content, moment):
-        """Killed while it updates with a generated configuration, and started again."""
+    @rule(name=NAMES, good=good_packages(), step=st.integers(0, 30), second=st.integers(0, 20))
+    def die(self, name, good, step, second):
+        """Killed while it updates, and again while that is repaired; and started again."""
         if name not in self.expected:
             return
-        self.world.new_process(CrashAt(moment))
+        content, package = good
+        either = (content, self.expected[name])
+        with self._killed_after(step):
+            self.world.service.update(name, package)
+        self._assert_served(name, either)
+        with self._killed_after(second):
+            self.world.service.require_existing(name)
+        self._assert_served(name, either)
+        self.world.service.require_existing(name)
+        self._assert_served(name, either)
+        # The lease of the dead is left until the next operation that changes something.
+        self.world.service.update(name, package)
+        self.expected[name] = content
+
+    @contextmanager
+    def _killed_after(self, step):
+        self.world.new_process(death=SuddenDeath(step))
         with suppress(SimulatedCrash):
-            self.world.service.update(name, version_package(content, 2))
+            yield
         self.world.new_process()
         self.world.clock.advance(3600)
         self.world.server.restart(load_all=True)
+
+    def _assert_served(self, name, contents):
         (served,) = self.world.serves(name).values()
-        assert served in (content, self.expected[name])
-        self.world.service.require_existing(name)
-        (served,) = self.world.serves(name).values()
-        assert served in (content, self.expected[name])
-        # The lease of the dead is left until the next operation that changes something.
-        self.world.service.update(name, version_package(content, 2))
-        self.expected[name] = content
+        assert served in contents
 
     @rule()
     def restart(self):

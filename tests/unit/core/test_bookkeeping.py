@@ -32,6 +32,7 @@ def test_a_journal_comes_back_as_it_was_written():
         inline={"config.pbtxt": b"\x00\xff"},
         copies={"1/m": ".deploy/saved/1/m"},
         hiding=b"",
+        stand_in=b"y",
         coming=frozenset({0, 7}),
         was_ready=True,
         settled=b"x",
