@@ -103,11 +103,13 @@ class Site:
             return False
 
     def files(self) -> dict[str, bytes]:
-        """Every file in the repository but the store's own lock."""
+        """Every file in the repository but the store's own lock, and the digests of the others."""
         return {
             path.relative_to(self.repository).as_posix(): path.read_bytes()
             for path in sorted(self.repository.rglob("*"))
-            if path.is_file() and path.name != ".triton-deploy.lock"
+            if path.is_file()
+            and path.name != ".triton-deploy.lock"
+            and not path.name.endswith(".@digests")
         }
 
 
@@ -165,6 +167,7 @@ def site(shared_site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     for deployment in client.list_deployments():
         client.delete_deployment(deployment["name"])
     assert shared_site.files() == {}
+    assert not list(shared_site.repository.glob(".*@*"))
 
 
 @pytest.fixture

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 
 from triton_deploy_core.errors import LoadFailedError
+from triton_deploy_core.layout import versions
 from triton_deploy_core.package import ModelPackage
+from triton_deploy_core.policy import policy_of
+from triton_deploy_core.testing.config_format import SimpleConfigFormat
 from triton_deploy_core.testing.store_faults import SimulatedCrash
 from triton_deploy_core.testing.sudden_death import SuddenDeath
 from triton_deploy_core.testing.world import SimulatedWorld, tree_package, version_package
@@ -232,6 +235,33 @@ def test_the_old_model_after_every_step_of_an_update_that_fails(old, bad):
         _repair(world)
         assert world.files("iris") == files, f"repaired after step {step}"
         assert _started(world) == served, f"repaired after step {step}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (_tree("a", 1), _tree("b", 1) | _tree("broken", 3)),
+        (_tree("a", 1, config=LABELS, labels=b"A"), _tree("broken", 2, config=LABELS, labels=b"B")),
+        (_tree("a", 1, 2, config=ALL), _tree("b", 1, config=ALL) | _tree("broken", 2, config=ALL)),
+    ],
+)
+def test_there_always_is_something_to_serve(old, new):
+    """Also while copies are made and removed, and while a number that failed is healed."""
+    configs = SimpleConfigFormat()
+    world = _world([tree_package(old)])
+    files = world.files("iris")
+
+    def look(moment):
+        present = world.files("iris")
+        policy = policy_of(present.get("config.pbtxt"), configs)
+        assert policy.visible(versions(present)), moment
+
+    world.store.faults = look
+    with pytest.raises(LoadFailedError, match="still serves"):
+        world.service.update("iris", tree_package(new))
+    world.store.faults = None
+    assert world.files("iris") == files
+    assert world.server.is_ready()
 
 
 def test_copies_are_made_only_of_what_is_in_use():

@@ -30,7 +30,7 @@ from triton_deploy_core.bookkeeping import (
 )
 from triton_deploy_core.digests import Digests
 from triton_deploy_core.errors import BlobNotFoundError
-from triton_deploy_core.holdings import Holdings
+from triton_deploy_core.holdings import Holdings, is_tritons
 from triton_deploy_core.journal import Journal, Phase
 from triton_deploy_core.keys import displaced, is_marker
 from triton_deploy_core.lease import Lease
@@ -160,8 +160,9 @@ class Files:
         config = journal.inline.get(CONFIG_FILE)
         hiding = config if journal.hiding is None else journal.hiding
         if present:
-            mixed = journal.stand_in is not None and (lost or added)
-            self._set_config(journal.stand_in if mixed else hiding)
+            mixed = copies and (lost or not all(map(is_tritons, added)))
+            stand_in = journal.stand_in if mixed else None
+            self._set_config(hiding if stand_in is None else stand_in)
         self._delete(added)
         self._put(lost)
         if copies:
@@ -175,7 +176,7 @@ class Files:
         """Return what is to be put back, and from where."""
 
         def is_back(path: str) -> bool:
-            return path in present and present[path].etag == journal.before[path]
+            return path in present and present[path].etag == journal.before.get(path)
 
         lost: dict[str, Source] = {
             path: Content(data)
