@@ -16,7 +16,7 @@ from triton_deploy_storage.testing_s3 import CREDENTIALS, MotoServer, S3Harness
 
 
 class S3Contract(BlobStoreContract):
-    many = 1100  # more than one page
+    many = 100  # more than one page of the harness
     before: ClassVar[str] = "s3://"
 
     @pytest.fixture(autouse=True)
@@ -62,7 +62,6 @@ class TestBucket(S3Contract):
 
 
 class TestEndpoint(S3Contract):
-    many = 100
     odd_segments = (".hidden", "...", "-dash", "_", "0", "UPPER")
 
     def set_up(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,9 +51,15 @@ class MotoServer(ChildServer):
 
     def __init__(self) -> None:
         super().__init__(_PROGRAM, package="moto[server]")
+        self._client: Any = None
 
     def client(self) -> Any:
-        """Return a plain boto3 client for it."""
+        """Return a plain boto3 client for it, always the same."""
+        if self._client is None:
+            self._client = self._new_client()
+        return self._client
+
+    def _new_client(self) -> Any:
         return boto3.session.Session(
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
@@ -152,8 +158,15 @@ class S3Harness:
         self._client.delete_bucket(Bucket=self.bucket)
 
     def _store(self, bucket: str) -> S3Store:
-        # Small, so that parts and copies in parts are among what the suites try.
-        limits = Limits(part=5 << 20, copy_part=5 << 20, whole_copy=6 << 20, workers=8)
+        # Small, so that parts, copies in parts and many pages are among what the suites try.
+        limits = Limits(
+            part=5 << 20,
+            copy_part=5 << 20,
+            whole_copy=6 << 20,
+            workers=8,
+            keys_per_page=40,
+            keys_per_delete=40,
+        )
         return S3Store(f"{self._before}{bucket}/{self.prefix}", limits=limits, clock=self._clock)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader, create_loader
 
 from triton_deploy_core.errors import InvalidSettingError
 from triton_deploy_storage._s3.location import S3Location
@@ -51,7 +54,7 @@ def _make(location: S3Location, connections: int) -> Any:
     )
     try:
         with s3_errors(location.bucket, "use", "the settings for the repository"):
-            session = boto3.session.Session()
+            session = boto3.session.Session(botocore_session=_session())
             client = session.client("s3", endpoint_url=location.endpoint, config=config)
     except ValueError as error:
         raise InvalidSettingError(
@@ -59,3 +62,15 @@ def _make(location: S3Location, connections: int) -> Any:
         ) from error
     require_whole_answers(client, _ATTEMPTS)
     return client
+
+
+def _session() -> Any:
+    session = botocore.session.Session()
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+    return session
+
+
+@cache
+def _loader(data_path: str | None) -> Loader:
+    """Return what has read the description of S3: it takes ten times as long as all else here."""
+    return create_loader(data_path)

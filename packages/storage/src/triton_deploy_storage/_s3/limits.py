@@ -16,6 +16,7 @@ class Limits:
         whole_copy: larger objects are copied in parts; S3 copies no more than 5 GB in one.
         copy_part: the size of these parts.
         workers: requests at once.
+        keys_per_page: of a listing; S3 gives 1000 at most.
         keys_per_delete: S3 takes 1000 at most.
     """
 
@@ -23,6 +24,7 @@ class Limits:
     whole_copy: int = 5_000_000_000
     copy_part: int = 512 << 20
     workers: int = 16
+    keys_per_page: int = 1000
     keys_per_delete: int = 1000
 
 

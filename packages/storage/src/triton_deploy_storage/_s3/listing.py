@@ -10,24 +10,25 @@ from triton_deploy_storage._objects.object_names import can_begin_a_key, is_key
 from triton_deploy_storage._s3.location import S3Location
 
 
-def blobs(client: Any, location: S3Location, prefix: str) -> Iterator[Blob]:
+def blobs(client: Any, location: S3Location, prefix: str, page_size: int) -> Iterator[Blob]:
     """Yield the objects below the repository's root whose key starts with `prefix`.
 
     Objects whose names are no keys (``a//b``) are somebody else's.
     """
     if not can_begin_a_key(prefix):
         return
-    for page in pages(client, Bucket=location.bucket, Prefix=location.root + prefix):
+    request = {"Bucket": location.bucket, "Prefix": location.root + prefix, "MaxKeys": page_size}
+    for page in pages(client, **request):
         for item in page.get("Contents", ()):
             key = item["Key"][len(location.root) :]
             if is_key(key):
                 yield Blob(key, item["Size"], item["ETag"])
 
 
-def directories(client: Any, location: S3Location) -> Iterator[str]:
+def directories(client: Any, location: S3Location, page_size: int) -> Iterator[str]:
     """Yield the names right below the root that have something below them."""
-    found = pages(client, Bucket=location.bucket, Prefix=location.root, Delimiter="/")
-    for page in found:
+    request = {"Bucket": location.bucket, "Prefix": location.root, "MaxKeys": page_size}
+    for page in pages(client, **request, Delimiter="/"):
         for item in page.get("CommonPrefixes", ()):
             name = item["Prefix"][len(location.root) : -1]
             if is_key(name):

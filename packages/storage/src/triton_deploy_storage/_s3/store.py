@@ -83,12 +83,16 @@ class S3Store:
     def directories(self) -> Iterator[str]:
         """See `BlobStore.directories`."""
         with self._errors("list", "the repository"):
-            yield from listing.directories(self._client.get(), self._location)
+            yield from listing.directories(
+                self._client.get(), self._location, self._limits.keys_per_page
+            )
 
     def list(self, prefix: str) -> Iterator[Blob]:
         """See `BlobStore.list`."""
         with self._errors("list", prefix or "the repository"):
-            yield from listing.blobs(self._client.get(), self._location, prefix)
+            yield from listing.blobs(
+                self._client.get(), self._location, prefix, self._limits.keys_per_page
+            )
 
     def read(self, key: str) -> BlobContent:
         """See `BlobStore.read`."""
