@@ -173,9 +173,8 @@ class FaultProxy:
         with self._lock:
             del self._connections[me]
 
-    def _wait(self, seconds: float) -> None:
-        if self._latency + seconds > 0:
-            self._closing.wait(self._latency + seconds)
+    def _wait(self, seconds: float) -> bool:
+        return self._closing.wait(self._latency + seconds)
 
     def _keep(self, exchange: Exchange) -> None:
         with self._lock:

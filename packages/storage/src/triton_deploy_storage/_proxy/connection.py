@@ -33,12 +33,12 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """What a connection asks the proxy for."""
+    """What a connection asks the proxy for; `wait` tells whether the proxy closes."""
 
     target: tuple[str, int]
     fault_of: Callable[[Request], Fault | None]
     left_out: Callable[[], Iterable[str]]
-    wait: Callable[[float], object]
+    wait: Callable[[float], bool]
     keep: Callable[[Exchange], None]
 
 
@@ -81,7 +81,8 @@ class Connection:
         fault = self._passing.fault_of(request)
         if head.get("Expect"):
             self._client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._passing.wait(fault.seconds if isinstance(fault, Delay) else 0)
+        if self._passing.wait(fault.seconds if isinstance(fault, Delay) else 0):
+            return self._reset()
         body = Body.of_request(head)
         if isinstance(fault, Answer) or fault is Break.BEFORE:
             sent = body.copy(requests, len)
