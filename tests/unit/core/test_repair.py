@@ -87,7 +87,7 @@ def test_what_a_dead_process_left_is_taken_back_or_finished(world):
         assert set(world.serves("a").values()) <= {b"a", b"new"}
         assert len(world.serves("a")) == 1
         assert {report.outcome for report in world.service.repair()} == {Outcome.FINE}
-        assert not any(key.startswith(".") and "@" in key for key in world.store.snapshot())
+        assert world.unfinished() == []
 
 
 def test_a_create_that_died_is_removed_though_it_has_no_record(world):
@@ -156,7 +156,7 @@ def test_what_can_not_be_repaired_is_said_and_keeps_nobody_else_from_it(world):
         world.service.get("none")
     )
     assert world.server.is_ready()
-    assert not any("@" in key for key in world.store.snapshot())
+    assert world.unfinished() == []
 
 
 def test_a_directory_of_somebody_else_is_refused_by_name_and_passed_over_else(world):
