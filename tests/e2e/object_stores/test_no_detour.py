@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ LOG_SECONDS = 240
 WEIGHTS = 2 * 3 * 200_000 * 4
 SMALL = 64 << 10
 """Bytes that an operation may take, with listings, records and parts of graphs."""
+_IN_A_VERSION = re.compile(r"/some/triton/weights/\d+/")
 X = np.array([[1, 2, 3]], dtype=np.float32)
 
 
@@ -44,10 +46,9 @@ class Counted:
         return total.sent, total.received
 
     def copies(self) -> int:
-        """How many objects the service copied since the last time `count` was asked."""
+        """How many files of versions were put on S3 since the last time `count` was asked."""
         return sum(
-            "/weights/" in exchange.request.path
-            and exchange.request.path.rpartition("/")[2].startswith("model.")
+            _IN_A_VERSION.search(exchange.request.path) is not None
             and exchange.request.method == "PUT"
             for exchange in self.proxy.exchanges()
         )
