@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from triton_deploy_core.errors import StoreError
+from triton_deploy_core.keys import check_key
 from triton_deploy_core.names import DeploymentName
 
 _FORMAT = 2
@@ -107,7 +108,7 @@ class Journal:
                 garbage=_paths(fields["garbage"]),
                 record=_bytes(fields["record"]),
             )
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise StoreError(
                 f"The journal of an unfinished operation on '{name}' can't be read: another "
                 "version of this tool may have written it. Use that version to finish, or delete "
@@ -139,7 +140,5 @@ def _paths(texts: Any) -> frozenset[str]:
     """Paths of a file that others can write, so they are not trusted to stay inside the model."""
     paths = frozenset(str(text) for text in texts)
     for path in paths:
-        segments = path.removesuffix("/").split("/")
-        if any(segment in {"", ".", ".."} for segment in segments):
-            raise ValueError(path)
+        check_key(path)
     return paths

@@ -1,0 +1,139 @@
+"""Whatever bytes lie in a shared repository: a value or our error, and no path outside of it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from triton_deploy_core.bookkeeping import digests_key, journal_key, lease_key, name_of
+from triton_deploy_core.digests import Digests
+from triton_deploy_core.errors import DamagedRecordError, DeployError, StoreError
+from triton_deploy_core.journal import Journal, Phase
+from triton_deploy_core.keys import check_key
+from triton_deploy_core.lease import LeaseRecord
+from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.records import Record
+from triton_deploy_core.testing.world import SimulatedWorld, version_package
+
+NAME = DeploymentName("iris")
+BOMBS = [
+    b"[" * 100_000,
+    b'{"name":' * 50_000,
+    b'{"name": "iris", "flavor": ' + b"[" * 900 + b"]" * 900 + b"}",
+    b"9" * 5_000,
+    b'{"since": 1e999, "until": NaN, "coming": [1e999]}',
+    b'{"holder": "x", "operation": "y", "token": "t", "since": 0, "until": 1' + b"0" * 400 + b"}",
+    b'{"name": "iris", "mlflow_model_uri": "\\ud800", "flavor": "\\u0000\\u001b[2J"}',
+    b"\xff\xfe\x00",
+    b"null",
+]
+PATHS = st.sampled_from(
+    ["../other/x", "/etc/passwd", "a/../../b", "", ".", "a//b", "a\0b", "\ud800", "1/model.onnx"]
+)
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | PATHS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=8,
+)
+JOURNAL = json.loads(Journal(Phase.UNDO).encode())
+LEASE = json.loads(LeaseRecord("me", "update", "t", 1.0, 2.0).encode())
+
+
+def _altered(fields: dict[str, object]) -> st.SearchStrategy[bytes]:
+    """A file as we write it, some of its fields replaced by anything."""
+    values = JUNK | st.lists(PATHS, max_size=3) | st.dictionaries(PATHS, st.text(max_size=8))
+    replaced = st.dictionaries(st.sampled_from(sorted(fields)), values, max_size=4)
+    return replaced.map(lambda other: json.dumps({**fields, **other}).encode())
+
+
+def _files(fields: dict[str, object]) -> st.SearchStrategy[bytes]:
+    return st.sampled_from(BOMBS) | st.binary(max_size=60) | _altered(fields)
+
+
+@given(_files({"name": "iris", "flavor": "onnx", "mlflow_model_uri": "x"}))
+def test_a_record(data):
+    with suppress(DamagedRecordError):
+        record = Record.decode(data, NAME)
+        assert record.name == NAME
+        assert all(isinstance(text, str) for text in (record.flavor, record.mlflow_model_uri))
+
+
+@given(_files(LEASE), st.floats(min_value=0, max_value=4e9))
+def test_a_lease_never_holds_for_long(data, now):
+    lease = LeaseRecord.decode(data)
+    assert lease.described.isprintable()
+    assert not lease.is_held(now) or lease.until - now <= 3600
+
+
+@settings(max_examples=300)
+@given(_files(JOURNAL))
+def test_a_journal_names_no_path_outside_of_the_model(data):
+    with suppress(StoreError):
+        journal = Journal.decode(data, NAME)
+        for path in {
+            *journal.before,
+            *journal.inline,
+            *journal.copies,
+            *journal.copies.values(),
+            *journal.garbage,
+        }:
+            check_key(path)
+
+
+@given(_files({"iris": ["a", 1, "b"]}))
+def test_digests(data):
+    Digests.decode(data)
+
+
+@given(st.text(max_size=40) | st.sampled_from([".a/b.@lease", "...@lease", ".\u0661.@x", ".é.@x"]))
+def test_a_key_of_a_bookkeeping_file(key):
+    name = name_of(key)
+    assert name is None or key.startswith(f".{name}.@")
+
+
+@settings(max_examples=60)
+@given(
+    journal=st.none() | _files(JOURNAL),
+    lease=st.none() | _files(LEASE),
+    record=st.none() | st.sampled_from(BOMBS),
+    digests=st.none() | st.sampled_from(BOMBS),
+)
+def test_whatever_lies_there_every_operation_ends_in_order_and_neighbours_stay(
+    journal, lease, record, digests
+):
+    world = SimulatedWorld({"other/1/model.onnx": b"theirs", "x": b"a file in the root"})
+    world.service.create("iris", version_package(b"one", 1))
+    files = {
+        journal_key(NAME): journal,
+        lease_key(NAME): lease,
+        digests_key(NAME): digests,
+        "iris/mlflow-meta.json": record,
+    }
+    world.store.seed({key: data for key, data in files.items() if data is not None})
+    world.service.list()
+    for act in (
+        world.service.repair,
+        lambda: world.service.get("iris"),
+        lambda: world.service.update("iris", version_package(b"two", 2)),
+        lambda: world.service.delete("iris"),
+    ):
+        with suppress(DeployError):
+            act()
+    after = world.store.snapshot()
+    assert (after["other/1/model.onnx"], after["x"]) == (b"theirs", b"a file in the root")
+    assert {key.split("/")[0] for key in after} <= {
+        *("other", "x", "iris", lease_key(NAME), journal_key(NAME), digests_key(NAME))
+    }
+
+
+@pytest.mark.parametrize("name", ["a", "a.b", "x" * 180])
+def test_a_bookkeeping_file_tells_its_name(name):
+    assert name_of(lease_key(DeploymentName(name))) == DeploymentName(name)
+    assert name_of(journal_key(DeploymentName(name + "y" * 70 + "z"))) in {
+        DeploymentName(name + "y" * 70 + "z"),
+        None,
+    }
