@@ -39,10 +39,14 @@ def _is_loading(grpc: triton_grpc.InferenceServerClient) -> bool:
     return any(row.state == "LOADING" for row in rows)
 
 
+def _models(site) -> dict[str, bytes]:
+    return {path: data for path, data in site.files().items() if "@" not in path}
+
+
 def test_an_interrupted_update_says_that_it_takes_back_what_it_did(site):
     service = site.service()
     service.create("x", site.answering(1, 1))
-    before = site.files()
+    before = _models(site)
     slow = site.answering(2, 2, seconds=4)
     process = subprocess.Popen(
         [
@@ -62,8 +66,7 @@ def test_an_interrupted_update_says_that_it_takes_back_what_it_did(site):
     assert told[0].startswith("Interrupted: putting 'x' back as it was. Interrupt again to leave")
     assert "All files are as they were before." in err
     # The load that nobody waits for may still end well: the journal says so, and repair sees to it.
-    left = {path: data for path, data in site.files().items() if "@" not in path}
-    assert left == before
+    assert _models(site) == before
     assert service.get("x").is_repairable
     assert service.repair("x")[0].outcome is Outcome.REPAIRED
-    assert (site.answer("x"), site.files()) == (1, before)
+    assert (site.answer("x"), _models(site)) == (1, before)

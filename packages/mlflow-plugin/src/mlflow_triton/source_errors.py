@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ _OPTIONAL_LIBRARIES = (
     ("yaml", ("YAMLError",)),
 )
 _MAX_REASON = 300
+_USERINFO = re.compile(r"://([^/?#@]+)@")
 
 _MISSING = (
     "List what there is with mlflow.search_registered_models(), "
@@ -72,7 +74,7 @@ def mapped_errors(uri: str, server: str) -> Iterator[None]:
 def model_error(uri: str, server: str, error: BaseException) -> ModelSourceError:
     """Return the error that says in one line why the model can't be had."""
     shown, where = without_secrets(uri), without_secrets(server)
-    reason = _reason(error)
+    reason = _reason(error, uri, server)
     code = getattr(error, "error_code", None)
     if code in _NOT_FOUND_CODES or _is_missing_alias(error):
         return ModelSourceError(
@@ -106,7 +108,12 @@ def _is_missing_alias(error: BaseException) -> bool:
     )
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, *uris: str) -> str:
     """Return what a library said, on one line, without secrets and of bounded length."""
-    text = without_secrets(" ".join(str(error).split())) or type(error).__name__
+    said = " ".join(str(error).split())
+    for uri in uris:
+        # Libraries quote parts of a URI, which do not look like one any more.
+        for userinfo in _USERINFO.findall(uri):
+            said = said.replace(f"{userinfo}@", "").replace(userinfo, "…")
+    text = without_secrets(said) or type(error).__name__
     return (text if len(text) <= _MAX_REASON else text[:_MAX_REASON] + "…").rstrip(".")
