@@ -11,6 +11,7 @@ from triton_deploy_core.errors import InvalidSettingError, LoadFailedError, Mode
 from triton_deploy_core.fingerprints import Fingerprints
 from triton_deploy_core.package import Origin, VersionPackage
 from triton_deploy_core.ports.store import Content, LocalFile, StoredBlob, StoredObject
+from triton_deploy_core.small_files import MAX_SMALL_FILE_BYTES
 from triton_deploy_core.testing.world import CONFIG, SimulatedWorld, tree_package, version_package
 
 DIGESTS = ".iris.@digests"
@@ -181,7 +182,7 @@ def test_a_tree_replaces_only_what_changed():
     assert world.serves("iris") == {1: b"two"}
 
 
-@pytest.mark.parametrize("damage", ["lost", "garbage", "bomb", "by hand", "lies"])
+@pytest.mark.parametrize("damage", ["lost", "garbage", "bomb", "huge", "by hand", "lies"])
 def test_what_is_known_is_not_needed_and_not_trusted(world, damage):
     files = {"model.onnx": b"one", "weights": LARGE}
     match damage:
@@ -191,6 +192,8 @@ def test_what_is_known_is_not_needed_and_not_trusted(world, damage):
             world.store.seed({DIGESTS: b'{"format": 1, "files": {"1/weights": 3}, "recent": "x"}'})
         case "bomb":
             world.store.seed({DIGESTS: b"[" * 100_000})
+        case "huge":
+            world.store.seed({DIGESTS: bytes(MAX_SMALL_FILE_BYTES + 1)})
         case "by hand":
             world.store.seed({"iris/1/weights": b"W" * len(LARGE)})
         case "lies":

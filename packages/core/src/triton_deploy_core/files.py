@@ -29,7 +29,7 @@ from triton_deploy_core.bookkeeping import (
     own_prefix,
 )
 from triton_deploy_core.digests import Digests
-from triton_deploy_core.errors import BlobNotFoundError
+from triton_deploy_core.errors import BlobNotFoundError, StoreError
 from triton_deploy_core.holdings import Holdings, is_tritons
 from triton_deploy_core.journal import Journal, Phase
 from triton_deploy_core.keys import displaced, is_marker
@@ -90,7 +90,8 @@ class Files:
         """Return what is known of the bytes that there are."""
         try:
             data = self._store.read(digests_key(self._name)).data if now.exists else b""
-        except BlobNotFoundError:
+        except StoreError:
+            # Lost, or far too large: nobody depends on it.
             data = b""
         return Holdings(now, Digests.decode(data))
 
