@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from triton_deploy_core import serving
+from triton_deploy_core.clock import Deadline, SystemClock
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import Origin
 from triton_deploy_core.records import RECORD_FILE, Record
@@ -126,7 +128,7 @@ def test_dead_at_any_step_before_the_load_the_old_tree_or_the_new_one_serves(sit
         site.service(SuddenDeath()).require_existing(name)
         assert site.files(name) == OLD, f"after step {step}"
         assert site.answer(name) == OLD_ANSWER, f"after step {step}"
-        site.server.unload(name, timeout=60)
+        serving.unload(site.server, DeploymentName(name), Deadline.after(60, SystemClock()))
         shutil.rmtree(site.repository / name)
     # The lease and the journal; two copies and the journal again; their configuration; two files;
     # the commit.
