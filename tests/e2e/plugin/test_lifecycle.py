@@ -114,10 +114,9 @@ def test_after_a_restart_of_the_server(own_site):
     own_site.triton.restart()
     (listed,) = client.list_deployments()
     assert listed["state"] != "READY"
-    assert (
-        listed["reason"] == "not loaded since the server started: update it, which loads it again"
-    )
-    assert listed == client.get_deployment("x")
+    assert listed["reason"] == "not loaded since the server started: repair it, which loads it"
+    shown = client.get_deployment("x")
+    assert shown == {**listed, "differences": shown["differences"], "repair": shown["repair"]}
     printed = own_site.click("get", "--name", "x")
     assert "reason: not loaded since the server started" in printed.out
     complaint = own_site.click("predict", "--name", "x", "-I", _input(own_site)).complaint
