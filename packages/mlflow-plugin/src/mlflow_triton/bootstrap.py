@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
+
 from mlflow_triton.log_progress import LogProgress
 from mlflow_triton.settings import Settings
+from mlflow_triton.terminal_progress import drawn_on
+from triton_deploy_core.ports.progress import Progress
 from triton_deploy_core.ports.server import InferenceServer
 from triton_deploy_core.ports.source import ModelSource
 from triton_deploy_core.ports.store import BlobStore
@@ -33,14 +38,24 @@ def deployment_service(settings: Settings) -> Iterator[DeploymentService]:
     from triton_deploy_transport.pbtxt import PbtxtFormat  # noqa: PLC0415 (predict needs none)
 
     repository = store(settings)
-    with closing(server(settings)) as connection:
+    with closing(server(settings)) as connection, _progress() as progress:
         yield DeploymentService(
             repository,
             connection,
             PbtxtFormat(),
-            progress=LogProgress(logging.getLogger(__package__)),
+            progress=progress,
             timeout=settings.timeout,
         )
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar where MLflow would show one for its artifacts, and a person can see it; else logs."""
+    if sys.stderr.isatty() and MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.get():
+        with drawn_on(sys.stderr) as progress:
+            yield progress
+        return
+    yield LogProgress(logging.getLogger(__package__))
 
 
 def model_source(settings: Settings) -> ModelSource:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, TextIO
+from contextlib import contextmanager
+from typing import TextIO
 
-import click
-
+from mlflow_triton.terminal_progress import drawn_on
 from triton_deploy_core.ports.progress import NoProgress, Progress
-
-if TYPE_CHECKING:
-    from click._termui_impl import ProgressBar
 
 _MLFLOW_BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 
@@ -24,37 +20,9 @@ def bar(stream: TextIO) -> Iterator[Progress]:
     MLflow has a bar of its own for uploads. It stays where ours would be, and is turned off where
     nobody watches.
     """
-    if not stream.isatty():
-        os.environ.setdefault(_MLFLOW_BAR, "false")
-        yield NoProgress()
+    if stream.isatty():
+        with drawn_on(stream) as progress:
+            yield progress
         return
-    with ExitStack() as stack:
-        yield _Bar(stream, stack)
-
-
-class _Bar:
-    def __init__(self, stream: TextIO, stack: ExitStack) -> None:
-        self._stream = stream
-        self._stack = stack
-        self._label = ""
-        self._bar: ProgressBar[int] | None = None
-
-    def step(self, text: str) -> None:
-        self._finish()
-        self._label = text
-        click.echo(text, file=self._stream)
-
-    def total(self, size: int) -> None:
-        self._finish()
-        shown: ProgressBar[int] = click.progressbar(
-            length=max(size, 1), label="  ", file=self._stream
-        )
-        self._bar = self._stack.enter_context(shown)
-
-    def advance(self, size: int) -> None:
-        if self._bar is not None:
-            self._bar.update(size)
-
-    def _finish(self) -> None:
-        self._stack.close()
-        self._bar = None
+    os.environ.setdefault(_MLFLOW_BAR, "false")
+    yield NoProgress()
