@@ -1,0 +1,1 @@
+"""A server of S3's protocol that is not what takes the time."""
