@@ -30,7 +30,7 @@ FOLDERS = {
 
 MAY_IMPORT = {
     "core": {"numpy"},
-    "storage": {CORE, "boto3", "botocore", "google", "requests", "urllib3"},
+    "storage": {CORE, "boto3", "botocore", "google", "obstore", "requests", "urllib3"},
     "transport": {CORE, "numpy", "google", "tritonclient", "ml_dtypes"},
     "local-server": set(),
     "mlflow-plugin": {

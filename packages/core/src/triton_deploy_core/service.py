@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 
-from triton_deploy_core import serving
+from triton_deploy_core import parallel, serving
 from triton_deploy_core.bookkeeping import journal_key
 from triton_deploy_core.clock import Clock, SystemClock
 from triton_deploy_core.deployment import Deployment
@@ -40,7 +39,6 @@ from triton_deploy_core.transfer_deadline import TimedProgress
 
 DEFAULT_TIMEOUT_SECONDS = 900.0
 DEFAULT_KEEP_VERSIONS = 1
-_READERS = 16
 
 
 class DeploymentService:
@@ -218,17 +216,7 @@ class DeploymentService:
 
         Of what does not agree it tells damaged records only: for the rest see `get`.
         """
-        names = sorted(
-            DeploymentName(directory)
-            for directory in self._store.directories()
-            if DeploymentName.is_valid(directory)
-        )
-        with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="records") as pool:
-            found = [
-                (name, record)
-                for name, record in zip(names, pool.map(self._record_or_error, names), strict=True)
-                if record is not None
-            ]
+        found = self._records()
         versions: dict[str, set[int]] = {}
         for model, version in self._server.loaded():
             versions.setdefault(model, set()).add(version)
@@ -337,6 +325,22 @@ class DeploymentService:
             f"There is no deployment '{name}' in {self._store.location}. "
             "`mlflow deployments list -t triton` names those there are."
         )
+
+    def _records(self) -> builtins.list[tuple[DeploymentName, Record | DamagedRecordError]]:
+        found: builtins.list[tuple[DeploymentName, Record | DamagedRecordError]] = []
+
+        def read(name: DeploymentName) -> None:
+            record = self._record_or_error(name)
+            if record is not None:
+                found.append((name, record))
+
+        names = (
+            DeploymentName(directory)
+            for directory in self._store.directories()
+            if DeploymentName.is_valid(directory)
+        )
+        parallel.for_each(read, names, threads=self._store.capabilities.parallel_reads)
+        return sorted(found, key=lambda row: row[0])
 
     def _record_or_error(self, name: DeploymentName) -> Record | DamagedRecordError | None:
         try:

@@ -193,7 +193,15 @@ class S3FaultSite:
         self._client.create_bucket(Bucket=bucket)
         self._objects = BucketContent(self._client, bucket)
         self.proxy = proxy
-        limits = Limits(part=5 << 20, copy_part=5 << 20, whole_copy=6 << 20, workers=1)
+        # One request after another, so that the n-th is the same one every time.
+        limits = Limits(
+            part=5 << 20,
+            copy_part=5 << 20,
+            whole_copy=6 << 20,
+            workers=1,
+            parts_at_once=1,
+            deletes_at_once=1,
+        )
         self.store = S3Store(f"s3://{proxy.endpoint}/{bucket}/models", limits=limits, clock=clock)
         self.direct = S3Store(f"s3://{moto.endpoint}/{bucket}/models", clock=clock)
 

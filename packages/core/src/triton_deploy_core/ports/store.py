@@ -119,11 +119,13 @@ class Capabilities:
         tags_of_content: the same content has the same tag, as on S3. A write `IfUnchanged` then
             also succeeds where the content was replaced and came back: whoever must notice that
             puts something into the content that never comes back.
+        parallel_reads: so many threads read small files faster than fewer do.
     """
 
     conditional_writes: bool
     copies_from: frozenset[str] = frozenset()
     tags_of_content: bool = False
+    parallel_reads: int = 16
 
 
 class BlobStore(Protocol):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from triton_deploy_storage._s3.limits import Limits
 from triton_deploy_storage._s3.location import S3Location
 from triton_deploy_storage._s3.s3_errors import refusal
 
@@ -23,6 +26,17 @@ def delete(client: Any, location: S3Location, keys: Sequence[str]) -> None:
         if error.get("Code") != _MISSING:
             where = f"cannot delete {error.get('Key')!r} in bucket {location.bucket}"
             raise refusal(str(error.get("Code")), _status_of(error), location.bucket, where)
+
+
+def in_batches(
+    keys: Iterable[str], limits: Limits, delete_batch: Callable[[Sequence[str]], None]
+) -> None:
+    """Cut any number of keys into requests, some at once; no more of them are in memory."""
+    remaining = iter(keys)
+    batches = iter(lambda: [*itertools.islice(remaining, limits.keys_per_delete)], [])
+    with ThreadPoolExecutor(limits.deletes_at_once, thread_name_prefix="s3-delete") as pool:
+        while together := [*itertools.islice(batches, limits.deletes_at_once)]:
+            list(pool.map(delete_batch, together))
 
 
 def _status_of(error: Any) -> int:

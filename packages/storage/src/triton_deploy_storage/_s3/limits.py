@@ -9,23 +9,31 @@ _MAX_PARTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes are in bytes. Memory in use is `part` times `workers` at most, whatever is uploaded.
+    """Sizes are in bytes. Memory does not grow with what is uploaded.
 
     Attributes:
         part: larger files go up in parts of this size; S3 takes none below 5 MiB but the last.
         whole_copy: larger objects are copied in parts; S3 copies no more than 5 GB in one.
         copy_part: the size of these parts.
-        workers: requests at once.
+        workers: objects at once.
+        client_workers: of them, by boto3, which more threads than these make slower.
+        parts_at_once: of one object.
+        memory: how much of files is held at once; `part` times `parts_at_once` must fit in.
         keys_per_page: of a listing; S3 gives 1000 at most.
         keys_per_delete: S3 takes 1000 at most.
+        deletes_at_once: requests to delete.
     """
 
-    part: int = 8 << 20
+    part: int = 5 << 20
     whole_copy: int = 5_000_000_000
     copy_part: int = 512 << 20
-    workers: int = 16
+    workers: int = 128
+    client_workers: int = 24
+    parts_at_once: int = 12
+    memory: int = 128 << 20
     keys_per_page: int = 1000
     keys_per_delete: int = 1000
+    deletes_at_once: int = 8
 
 
 def ranges(size: int, part: int) -> list[tuple[int, int]]:

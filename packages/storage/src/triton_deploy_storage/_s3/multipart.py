@@ -59,6 +59,11 @@ def put_in_parts(
         raise
 
 
+def abort_leftovers(client: Any, target: dict[str, str]) -> None:
+    """Abort all uploads to a key: somebody else's work on it may have left some."""
+    _abort_others(client, target, "")
+
+
 def _begin(client: Any, target: dict[str, str], parameters: dict[str, Any]) -> str:
     try:
         answer = client.create_multipart_upload(**target, **parameters)

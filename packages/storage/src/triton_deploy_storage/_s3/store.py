@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -61,7 +60,7 @@ class S3Store:
         self._limits = limits or Limits()
         self._options = options or ObjectOptions()
         self._clock = clock or SystemClock()
-        self._client = LazyClient(self._location, self._limits.workers)
+        self._client = LazyClient(self._location, self._limits)
 
     @property
     def location(self) -> str:
@@ -72,7 +71,10 @@ class S3Store:
     def capabilities(self) -> Capabilities:
         """See `BlobStore.capabilities`."""
         return Capabilities(
-            conditional_writes=True, copies_from=frozenset({"s3"}), tags_of_content=True
+            conditional_writes=True,
+            copies_from=frozenset({"s3"}),
+            tags_of_content=True,
+            parallel_reads=self._limits.workers,
         )
 
     def check(self) -> None:
@@ -99,6 +101,9 @@ class S3Store:
         check_key(key)
         if is_marker(key):
             raise BlobNotFoundError(f"{key!r} in {self._written} is a directory, not a file")
+        found = self._read_fast(key)
+        if found is not None:
+            return found
         with self._errors("read", key):
             return small_objects.read(
                 self._client.get(),
@@ -125,21 +130,30 @@ class S3Store:
         progress.total(sum(item.source.size for item in transfers))
         if transfers:
             Transferring(
-                self._client.get(),
-                self._location,
-                self._limits,
-                progress,
-                self._options.of_models,
+                self._client, self._location, self._limits, progress, self._options.of_models
             ).run(transfers)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `BlobStore.delete`."""
-        remaining = iter(keys)
-        while batch := [*itertools.islice(remaining, self._limits.keys_per_delete)]:
-            for key in batch:
-                check_key(key)
-            with self._errors("delete", f"{batch[0]} and {len(batch) - 1} more"):
-                deleting.delete(self._client.get(), self._location, batch)
+        deleting.in_batches(keys, self._limits, self._delete)
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            check_key(key)
+        lane = self._client.lane()
+        if lane is not None and lane.delete([self._location.root + key for key in keys]):
+            return
+        with self._errors("delete", f"{keys[0]} and {len(keys) - 1} more"):
+            deleting.delete(self._client.get(), self._location, keys)
+
+    def _read_fast(self, key: str) -> BlobContent | None:
+        lane = self._client.lane()
+        if lane is None:
+            return None
+        try:
+            return lane.read(self._location.root + key)
+        except KeyError as error:
+            raise BlobNotFoundError(f"there is no file {key!r} in {self._written}") from error
 
     def _target(self, key: str) -> dict[str, str]:
         return {"Bucket": self._location.bucket, "Key": self._location.root + key}
