@@ -106,6 +106,13 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def benchmarks(session: nox.Session) -> None:
+    """The data path against the libraries alone; figures for benchmarks/README.md."""
+    install(session, "boto3")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build the wheels of all six, and use them from an empty environment."""
     dist = ROOT / "dist"

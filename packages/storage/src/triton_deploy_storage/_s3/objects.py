@@ -34,7 +34,7 @@ class S3Objects:
 
     def __init__(self, location: str) -> None:
         self._location = S3Location.parse(location)
-        self._client = LazyClient(self._location, Limits().workers)
+        self._client = LazyClient(self._location, Limits())
 
     def reaches(self, uri: str, endpoint: str | None) -> bool:
         """See `ObjectReader.reaches`. Access points and URIs with a query are not reached."""
@@ -83,7 +83,7 @@ class S3Objects:
         if endpoint == self._location.endpoint:
             return True
         return _service(self._client) == _service(
-            LazyClient(S3Location(self._location.bucket, endpoint=endpoint), 1)
+            LazyClient(S3Location(self._location.bucket, endpoint=endpoint), Limits())
         )
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks of the data path: ``python -m benchmarks --help``, or ``nox -s benchmarks``."""
