@@ -13,21 +13,19 @@ from urllib.parse import quote
 
 from triton_deploy_core.errors import (
     InvalidSettingError,
-    LoadTimeoutError,
     ModelNotServedError,
     ServerTimeoutError,
 )
 from triton_deploy_transport import _kserve_json as kserve
-from triton_deploy_transport._http_answers import (
-    accepted,
-    not_triton,
-    raise_refused,
-    refusal,
-    refuse_load,
-    refuse_model_request,
-)
+from triton_deploy_transport._http_answers import accepted, not_triton, refusal
 from triton_deploy_transport._http_client import HttpClient, Reply, Request
 from triton_deploy_transport._http_errors import mapped_errors
+from triton_deploy_transport._refusals import (
+    raise_refused,
+    refuse_load,
+    refuse_model_request,
+    still_loading,
+)
 from triton_deploy_transport._server_url import ServerUrl
 from triton_deploy_transport._tensor_codec import decode_response, encode_request
 
@@ -111,11 +109,7 @@ class HttpServer:
         try:
             self._control(name, "load", body, timeout)
         except ServerTimeoutError as error:
-            message = (
-                f"Triton at {self._url} was still loading model {name!r} after {timeout:g} s: it "
-                "may yet succeed or fail; see the server's log, or allow more time"
-            )
-            raise LoadTimeoutError(message) from error
+            raise still_loading(name, url=self._url, timeout=timeout) from error
 
     def unload(self, name: str, *, timeout: float) -> None:
         """See `InferenceServer.unload`."""
