@@ -8,24 +8,12 @@ import pytest
 
 from triton_deploy_core.datatypes import NUMPY_DTYPES
 from triton_deploy_transport.http import HttpServer
+from triton_deploy_transport.testing import IDENTITY_MODEL
 from triton_local_server import LocalTriton
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-COPY = """\
-import triton_python_backend_utils as pb_utils
-
-
-class TritonPythonModel:
-    def execute(self, requests):
-        responses = []
-        for request in requests:
-            array = pb_utils.get_input_tensor_by_name(request, "IN").as_numpy()
-            responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("OUT", array)]))
-        return responses
-"""
 
 
 def identity_config(datatype: str) -> str:
@@ -39,7 +27,7 @@ instance_group {{ kind: KIND_CPU count: 1 }}
 """
 
 
-def write_model(repository: Path, name: str, config: str, code: str = COPY) -> None:
+def write_model(repository: Path, name: str, config: str, code: str = IDENTITY_MODEL) -> None:
     (repository / name / "1").mkdir(parents=True)
     (repository / name / "config.pbtxt").write_text(config)
     (repository / name / "1" / "model.py").write_text(code)
@@ -55,7 +43,7 @@ def transport_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "slow",
         identity_config("FP32"),
         "import time\n"
-        + COPY.replace(
+        + IDENTITY_MODEL.replace(
             "    def execute",
             "    def initialize(self, args):\n        time.sleep(3)\n\n    def execute",
         ),

@@ -9,7 +9,8 @@ import pytest
 
 from triton_deploy_core.errors import InvalidSettingError
 from triton_deploy_transport import connect
-from triton_deploy_transport._server_url import ServerUrl
+from triton_deploy_transport._server_url import GRPC_SCHEMES, HTTP_SCHEMES, ServerUrl
+from triton_deploy_transport.grpc import GrpcServer
 from triton_deploy_transport.http import HttpServer
 
 
@@ -24,10 +25,12 @@ from triton_deploy_transport.http import HttpServer
         ("HTTP://Triton.Example:8000/", False, "triton.example", 8000, ""),
         ("https://triton.example/a/b", True, "triton.example", 443, "/a/b"),
         ("https://user:pw@my_host-1:8443", True, "my_host-1", 8443, ""),
+        ("grpc://triton.example", False, "triton.example", 8001, ""),
+        ("grpcs://[::1]:9001/", True, "::1", 9001, ""),
     ],
 )
 def test_what_a_url_means(url: str, tls: bool, host: str, port: int, prefix: str) -> None:
-    parsed = ServerUrl.parse(url)
+    parsed = ServerUrl.parse(url, HTTP_SCHEMES + GRPC_SCHEMES)
     assert (parsed.tls, parsed.host, parsed.port, parsed.prefix) == (tls, host, port, prefix)
 
 
@@ -79,9 +82,16 @@ def test_http_is_spoken_where_the_url_says_so(url: str) -> None:
     assert isinstance(connect(url), HttpServer)
 
 
-@pytest.mark.parametrize("url", ["grpc://h:8001", "grpcs://h:8001"])
-def test_grpc_is_refused_with_a_way_out(url: str) -> None:
-    with pytest.raises(InvalidSettingError, match=r"speaks HTTP.*http://host:8000"):
+@pytest.mark.parametrize("url", ["grpc://h:8001", "GRPC://h", "grpc://[::1]:8001/"])
+def test_grpc_is_spoken_where_the_url_says_so(url: str) -> None:
+    server = connect(url)
+    assert isinstance(server, GrpcServer)
+    assert server.url == url
+
+
+@pytest.mark.parametrize("url", ["grpc://h:8001/triton", "grpc://", "grpc://h:1x"])
+def test_what_is_no_url_for_grpc(url: str) -> None:
+    with pytest.raises(InvalidSettingError, match="not the URL of a server"):
         connect(url)
 
 

@@ -53,6 +53,15 @@ class DeadlineSocket:
             raise
         return cls(sock, deadline)
 
+    def keep_alive(self, seconds: float) -> None:
+        """Let the system try the connection whenever it was silent for so long."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+            if hasattr(socket, option):  # which it is on Linux
+                self._sock.setsockopt(
+                    socket.IPPROTO_TCP, getattr(socket, option), max(1, round(seconds))
+                )
+
     def sendall(self, data: Buffer) -> None:
         """Send every byte."""
         view = memoryview(data).cast("B")

@@ -16,7 +16,7 @@ from triton_deploy_transport._deadline_socket import DeadlineSocket
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from triton_deploy_transport._server_url import ServerUrl
 
@@ -68,19 +68,26 @@ class Reply:
 
 
 class HttpClient:
-    """Exchanges requests for replies with one server. Raises what `http.client` raises."""
+    """Exchanges requests for replies with one server. Raises what `http.client` raises.
+
+    `headers` is asked for each request; its names are in lower case.
+    """
 
     def __init__(
         self,
         url: ServerUrl,
         *,
         tls: ssl.SSLContext | None,
+        headers: Callable[[], Mapping[str, str]],
         connect_timeout: float,
+        keepalive: float,
         max_reply_bytes: int,
     ) -> None:
         self._url = url
         self._tls = tls
+        self._headers = headers
         self._connect_timeout = connect_timeout
+        self._keepalive = keepalive
         self._max_reply_bytes = max_reply_bytes
         self._idle: deque[tuple[http.client.HTTPConnection, DeadlineSocket]] = deque()
 
@@ -124,6 +131,7 @@ class HttpClient:
             sock = DeadlineSocket.connect(
                 self._url.host, self._url.port, self._tls, Deadline.after(limit, deadline.clock)
             )
+            sock.keep_alive(self._keepalive)
         except TimeoutError as error:
             raise ConnectTimeoutError(f"{limit:g} s") from error
         connection = http.client.HTTPConnection(self._url.host, self._url.port)
@@ -160,7 +168,8 @@ class HttpClient:
     def _send(self, connection: http.client.HTTPConnection, request: Request) -> None:
         headers = {"Accept-Encoding": "identity", **request.headers}
         if self._url.authorization:
-            headers["Authorization"] = self._url.authorization
+            headers["authorization"] = self._url.authorization
+        headers |= self._headers()
         if request.method == "POST":
             headers["Content-Length"] = str(sum(len(piece) for piece in request.body))
         connection.putrequest(

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 from contextlib import contextmanager
@@ -61,10 +62,11 @@ def _counterpart(error: OSError | http.client.HTTPException, url: str) -> Server
         return ServerUnreachableError(f"no connection to Triton at {url}: {why}. {_CHECK_URL}")
     return NotTritonError(
         f"what answers at {url} does not speak HTTP as Triton does ({type(error).__name__}): "
-        "give the server's HTTP port (8000 unless set otherwise), not that of gRPC or metrics"
+        "give Triton's HTTP port (8000 unless set otherwise), or write grpc:// for the gRPC port"
     )
 
 
+_UNWELCOME = re.compile(r"CERTIFICATE_REQUIRED|ALERT_UNKNOWN_CA|ALERT_BAD_CERTIFICATE")
 _CHECK_URL = "Start the server or correct the URL"
 
 
@@ -84,12 +86,17 @@ def _untrusted(error: Exception, url: str) -> ServerError:
     why = getattr(error, "verify_message", "") or "verification failed"
     return ServerUnreachableError(
         f"the certificate of {url} is not trusted: {why}. "
-        "Name the authority's certificate in SSL_CERT_FILE, or correct the URL's host"
+        "Name the authority's certificate in tls_ca (or SSL_CERT_FILE), or correct the URL's host"
     )
 
 
 def _no_tls(error: Exception, url: str) -> ServerError:
     why = getattr(error, "reason", "") or type(error).__name__
+    if _UNWELCOME.search(why):
+        return ServerUnreachableError(
+            f"no TLS with {url}: the server wants a client certificate that it trusts. "
+            "Name one in tls_cert, and its key in tls_key"
+        )
     return ServerUnreachableError(
         f"no TLS with {url}: {why}. Where the server speaks plain HTTP, write http:// instead"
     )

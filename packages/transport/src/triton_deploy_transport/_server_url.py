@@ -1,17 +1,23 @@
-"""A server's HTTP address, parsed once."""
+"""A server's address, parsed once."""
 
 from __future__ import annotations
 
 import base64
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from triton_deploy_core.errors import InvalidSettingError
 from triton_deploy_transport._one_line import one_line
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 TRITON_PORT = 8000
-_PORTS = {"http": 80, "https": 443}
+_PORTS = {"http": 80, "https": 443, "grpc": 8001, "grpcs": 8001}
+HTTP_SCHEMES = ("http", "https")
+GRPC_SCHEMES = ("grpc", "grpcs")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
@@ -39,29 +45,33 @@ class ServerUrl:
 
     @property
     def default_port(self) -> int:
-        """The port that a URL of this scheme leaves out."""
+        """The port that an HTTP URL of this scheme leaves out."""
         return _PORTS["https" if self.tls else "http"]
 
     @classmethod
-    def parse(cls, url: str) -> ServerUrl:
-        """Read ``host:port``, ``http://…`` or ``https://…``.
+    def parse(cls, url: str, schemes: Sequence[str] = HTTP_SCHEMES) -> ServerUrl:
+        """Read ``host:port`` (which is HTTP), ``http://…``, ``https://…``, ``grpc://…``, ….
 
-        A bare host has Triton's own port, 8000; a URL with a scheme has the scheme's, 80 or 443.
+        A bare host has Triton's own port, 8000; a URL with a scheme has the scheme's, 80 or 443,
+        or Triton's own for gRPC, 8001.
 
         Raises:
-            InvalidSettingError: for anything else.
+            InvalidSettingError: for anything else, or a scheme that is not among `schemes`.
         """
         scheme = scheme_of(url)
-        if scheme not in _PORTS:
-            raise _invalid(url, "its scheme is neither http:// nor https://")
+        if scheme not in schemes:
+            known = " nor ".join(f"{scheme}://" for scheme in schemes)
+            raise _invalid(url, f"its scheme is neither {known}")
         bare = _SCHEME.match(url) is None
         parts, port = _split(f"http://{url}" if bare else url, url)
         if _HOST.fullmatch(parts.hostname or "") is None:
             raise _invalid(url, "it names no host")
         if parts.query or parts.fragment or _PATH.fullmatch(parts.path) is None:
             raise _invalid(url, "after the host there can be a path, and nothing but a path")
+        if scheme in GRPC_SCHEMES and parts.path.strip("/"):
+            raise _invalid(url, "gRPC knows no path, there can be nothing after the port")
         return cls(
-            tls=scheme == "https",
+            tls=scheme in {"https", "grpcs"},
             host=parts.hostname or "",
             port=port if port is not None else TRITON_PORT if bare else _PORTS[scheme],
             prefix=parts.path.rstrip("/"),
@@ -106,5 +116,6 @@ def _authorization(parts: SplitResult) -> str:
 def _invalid(url: str, why: str) -> InvalidSettingError:
     return InvalidSettingError(
         f"{without_secrets(url)!r} is not the URL of a server: {why}. "
-        "Write host:port, http://host:port or https://host:port"
+        "Write host:port, http://host:port, https://host:port, grpc://host:port or "
+        "grpcs://host:port"
     )

@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 from triton_deploy_core.errors import InvalidSettingError
-from triton_deploy_transport._server_url import scheme_of, without_secrets
+from triton_deploy_transport._server_url import (
+    GRPC_SCHEMES,
+    HTTP_SCHEMES,
+    scheme_of,
+    without_secrets,
+)
 
 if TYPE_CHECKING:
     from triton_deploy_core.ports.server import InferenceServer
+    from triton_deploy_transport.access import Access
+
+# Imported only when used: each brings the library below it along.
+_ADAPTERS: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(HTTP_SCHEMES, ("triton_deploy_transport.http", "HttpServer")),
+    **dict.fromkeys(GRPC_SCHEMES, ("triton_deploy_transport.grpc", "GrpcServer")),
+}
 
 
-def connect(url: str, *, request_timeout: float = 60.0) -> InferenceServer:
+def connect(
+    url: str,
+    *,
+    request_timeout: float = 60.0,
+    access: Access | None = None,
+    keepalive: float | None = None,
+) -> InferenceServer:
     """Return the server behind a URL. Nothing is sent yet.
 
     Args:
-        url: ``host:port``, ``http://…`` or ``https://…``.
+        url: ``host:port`` (which is HTTP), ``http://…``, ``https://…``, ``grpc://…`` or
+            ``grpcs://…``.
         request_timeout: seconds that a call without a time-out of its own may take in all.
+        access: certificates, headers and a token; nothing of the kind if left out.
+        keepalive: seconds after which a silent connection is tried; the adapter's own measure if
+            left out.
 
     Raises:
-        InvalidSettingError: not a URL, or one of a kind that this version can't speak to.
+        InvalidSettingError: not a URL, one of a kind that this version can't speak to, or a file
+            of `access` that is of no use.
     """
     if "," in url:
         message = (
@@ -28,21 +52,16 @@ def connect(url: str, *, request_timeout: float = 60.0) -> InferenceServer:
             "give one URL, such as http://host:8000"
         )
         raise InvalidSettingError(message)
-    adapter = _ADAPTERS.get(scheme_of(url))
-    if adapter is None:
+    found = _ADAPTERS.get(scheme_of(url))
+    if found is None:
         known = ", ".join(f"{scheme}://" for scheme in _ADAPTERS)
         message = (
-            f"{without_secrets(url)!r}: this version speaks HTTP only ({known}): "
-            "give the server's HTTP address, such as http://host:8000"
+            f"{without_secrets(url)!r}: Triton speaks HTTP and gRPC ({known}): "
+            "give one of its addresses, such as http://host:8000"
         )
         raise InvalidSettingError(message)
-    return adapter(url, request_timeout)
-
-
-def _http(url: str, request_timeout: float) -> InferenceServer:
-    from triton_deploy_transport.http import HttpServer  # noqa: PLC0415 (only when used)
-
-    return HttpServer(url, request_timeout=request_timeout)
-
-
-_ADAPTERS: Mapping[str, Callable[[str, float], InferenceServer]] = {"http": _http, "https": _http}
+    module, adapter = found
+    server = getattr(import_module(module), adapter)(
+        url, request_timeout=request_timeout, access=access, keepalive=keepalive
+    )
+    return cast("InferenceServer", server)

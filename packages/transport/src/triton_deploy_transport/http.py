@@ -6,13 +6,10 @@ Sources: https://kserve.github.io/website/latest/modelserving/data_plane/v2_prot
 
 from __future__ import annotations
 
-import math
-import ssl
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from triton_deploy_core.errors import (
-    InvalidSettingError,
     ModelNotServedError,
     ServerTimeoutError,
 )
@@ -28,6 +25,9 @@ from triton_deploy_transport._refusals import (
 )
 from triton_deploy_transport._server_url import ServerUrl
 from triton_deploy_transport._tensor_codec import decode_response, encode_request
+from triton_deploy_transport._time_limits import seconds
+from triton_deploy_transport._tls_files import ssl_context
+from triton_deploy_transport.access import Access
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,24 +43,28 @@ if TYPE_CHECKING:
     )
 
 _T = TypeVar("_T")
+KEEPALIVE_SECONDS = 60.0
+"""How often a silent connection is tried, so that nothing in between forgets it."""
 _BINARY_HEADER = "Inference-Header-Content-Length"
 
 
 class HttpServer:
     """One Triton, spoken to over HTTP: the port `InferenceServer`.
 
-    Safe for several threads. TLS is verified; further authorities are named in the environment
-    variable ``SSL_CERT_FILE``. A user and password in the URL are sent as HTTP Basic.
+    Safe for several threads. TLS is verified: by the authorities of `access`, else by the system's,
+    to which the environment variable ``SSL_CERT_FILE`` adds. A user and password in the URL are
+    sent as HTTP Basic.
 
     Args:
         url: ``host:port``, ``http://…`` or ``https://…``, a path before ``/v2`` included.
         request_timeout: seconds that a call without a time-out of its own may take in all.
         connect_timeout: seconds within which a connection must be there, TLS included.
         max_reply_bytes: a larger answer is refused instead of being held in memory.
-        ssl_context: for ``https://``, in place of the default one.
+        access: certificates, headers and a token.
+        keepalive: seconds after which the system tries a silent connection (TCP).
 
     Raises:
-        InvalidSettingError: the URL or a time-out is none.
+        InvalidSettingError: the URL, a time-out or a file of `access` is none.
     """
 
     def __init__(
@@ -70,15 +74,19 @@ class HttpServer:
         request_timeout: float = 60.0,
         connect_timeout: float = 5.0,
         max_reply_bytes: int = 1 << 31,
-        ssl_context: ssl.SSLContext | None = None,
+        access: Access | None = None,
+        keepalive: float | None = None,
     ) -> None:
         address = ServerUrl.parse(url)
+        access = access or Access()
         self._url = address.shown
-        self._request_timeout = _seconds(request_timeout, "request_timeout")
+        self._request_timeout = seconds(request_timeout, "request_timeout")
         self._client = HttpClient(
             address,
-            tls=(ssl_context or ssl.create_default_context()) if address.tls else None,
-            connect_timeout=_seconds(connect_timeout, "connect_timeout"),
+            tls=ssl_context(access) if address.tls else None,
+            headers=access.request_headers,
+            connect_timeout=seconds(connect_timeout, "connect_timeout"),
+            keepalive=seconds(KEEPALIVE_SECONDS if keepalive is None else keepalive, "keepalive"),
             max_reply_bytes=max_reply_bytes,
         )
 
@@ -210,9 +218,9 @@ class HttpServer:
         return reply
 
     def _exchange(self, request: Request, timeout: float | None = None) -> Reply:
-        seconds = self._request_timeout if timeout is None else timeout
-        with mapped_errors(self._url, timeout=seconds):
-            return self._client.exchange(request, timeout=seconds)
+        limit = self._request_timeout if timeout is None else timeout
+        with mapped_errors(self._url, timeout=limit):
+            return self._client.exchange(request, timeout=limit)
 
     def _read(self, reply: Reply, read: Callable[[Reply], _T]) -> _T:
         try:
@@ -236,10 +244,3 @@ def _is_object(reply: Reply) -> bool:
         return isinstance(reply.json(), dict)
     except ValueError:
         return False
-
-
-def _seconds(value: float, name: str) -> float:
-    if not (value > 0 and math.isfinite(value)):
-        message = f"{name} is {value}: give a positive number of seconds"
-        raise InvalidSettingError(message)
-    return value

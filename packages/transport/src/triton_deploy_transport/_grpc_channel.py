@@ -1,0 +1,102 @@
+"""gRPC calls of bytes for bytes, for several threads, each under one deadline.
+
+No proxy of the environment is used. A channel whose connection failed is left to the calls that
+still wait on it; the next call dials anew, at once, where a channel itself would wait and answer
+with the old error meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import grpc
+
+from triton_deploy_transport._grpc_messages import MAX_MESSAGE_BYTES
+from triton_deploy_transport._tls_files import pem_texts
+
+if TYPE_CHECKING:
+    from triton_deploy_transport._server_url import ServerUrl
+    from triton_deploy_transport.access import Access
+
+_SERVICE = "/inference.GRPCInferenceService/"
+
+
+class GrpcChannel:
+    """Calls the methods of one server's inference service. Raises what `grpc` raises."""
+
+    def __init__(
+        self, url: ServerUrl, access: Access, *, connect_timeout: float, keepalive: float
+    ) -> None:
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        self._target = f"dns:///{host}:{url.port}"
+        self._authorization = {"authorization": url.authorization} if url.authorization else {}
+        self._access = access
+        self._tls = url.tls
+        self._options = _options(connect_timeout, keepalive)
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        if url.tls:
+            pem_texts(access)  # a file that is of no use is said so now
+
+    def call(self, method: str, request: bytes, *, timeout: float) -> bytes:
+        """Return the answer to a request, both serialized.
+
+        Raises:
+            grpc.RpcError: there is none, for whatever reason; DEADLINE_EXCEEDED after `timeout`
+                seconds.
+            InvalidSettingError: a certificate or a token can't be read any more.
+        """
+        headers = self._authorization | self._access.request_headers()
+        channel = self._open()
+        try:
+            answer: bytes = channel.unary_unary(_SERVICE + method)(
+                request, timeout=timeout, metadata=tuple(headers.items())
+            )
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                self._leave(channel)
+            raise
+        return answer
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def _open(self) -> grpc.Channel:
+        with self._lock:
+            if self._channel is None:
+                self._channel = self._new()
+            return self._channel
+
+    def _new(self) -> grpc.Channel:
+        if not self._tls:
+            return grpc.insecure_channel(self._target, self._options)
+        pem = pem_texts(self._access)
+        credentials = grpc.ssl_channel_credentials(
+            pem.authorities, pem.key if pem.certificate else None, pem.certificate
+        )
+        return grpc.secure_channel(self._target, credentials, self._options)
+
+    def _leave(self, channel: grpc.Channel) -> None:
+        with self._lock:
+            if self._channel is channel:
+                self._channel = None
+
+
+def _options(connect_timeout: float, keepalive: float) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        # A connection attempt lasts at least so long, and here, being the first, at most.
+        ("grpc.min_reconnect_backoff_ms", round(connect_timeout * 1000)),
+        ("grpc.keepalive_time_ms", round(keepalive * 1000)),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.service_config_disable_resolution", 1),
+        # Otherwise a new channel shares the old one's connection, and its waiting.
+        ("grpc.use_local_subchannel_pool", 1),
+    ]

@@ -1,0 +1,187 @@
+"""The messages of Triton's gRPC service, to and from the port's values.
+
+Source: https://github.com/triton-inference-server/common, ``protobuf/grpc_service.proto``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tritonclient.grpc import service_pb2 as pb
+
+from triton_deploy_core.ports.server import (
+    IndexEntry,
+    ModelMetadata,
+    ModelState,
+    TensorSpec,
+    VersionStatistics,
+)
+from triton_deploy_transport._one_line import without_traceback
+from triton_deploy_transport._tensor_bytes import decoded, encoded, from_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from triton_deploy_core.ports.server import LoadOverride
+
+_RAW_CONTENTS_TAG = bytes([pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | 2])
+# Elements that are not raw, by data type; FP16 and BF16 are always raw.
+_CONTENTS = {
+    "BOOL": "bool_contents",
+    "INT8": "int_contents",
+    "INT16": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "UINT8": "uint_contents",
+    "UINT16": "uint_contents",
+    "UINT32": "uint_contents",
+    "UINT64": "uint64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
+
+
+def index_entries(answer: Any) -> tuple[IndexEntry, ...]:
+    """Read the repository index.
+
+    Raises:
+        ValueError: a state or a version is none.
+    """
+    return tuple(
+        IndexEntry(
+            name=row.name,
+            version=int(row.version) if row.version else None,
+            state=ModelState(row.state or "UNKNOWN"),
+            reason=without_traceback(row.reason),
+        )
+        for row in answer.models
+    )
+
+
+def model_metadata(answer: Any) -> ModelMetadata:
+    """Read a model's metadata.
+
+    Raises:
+        ValueError: a version is none.
+    """
+    return ModelMetadata(
+        name=answer.name,
+        versions=tuple(sorted(int(version) for version in answer.versions)),
+        platform=answer.platform,
+        inputs=_tensor_specs(answer.inputs),
+        outputs=_tensor_specs(answer.outputs),
+    )
+
+
+def version_statistics(answer: Any) -> tuple[VersionStatistics, ...]:
+    """Read the statistics of the versions of one model or of many, ascending.
+
+    Raises:
+        ValueError: a version is none.
+    """
+    rows = (_statistics(row) for row in answer.model_stats)
+    return tuple(sorted(rows, key=lambda row: (row.name, row.version)))
+
+
+def load_request(name: str, override: LoadOverride | None) -> bytes:
+    """Write the request that loads a model, with the model itself where it comes along.
+
+    Raises:
+        MessageTooLargeError: protobuf can't hold so much.
+    """
+    request = pb.RepositoryModelLoadRequest(model_name=name)
+    if override is not None:
+        size = sum(len(content) for content in override.files.values())
+        _require_size(size)
+        request.parameters["config"].string_param = json.dumps(dict(override.config))
+        for path, content in override.files.items():
+            request.parameters[f"file:{path}"].bytes_param = bytes(content)
+    return bytes(request.SerializeToString())
+
+
+def infer_request(name: str, inputs: Mapping[str, NDArray[np.generic]]) -> bytes:
+    """Write an inference request with raw tensors.
+
+    Raises:
+        InvalidInputError: an array's dtype has no counterpart in the protocol.
+        MessageTooLargeError: protobuf can't hold so much.
+    """
+    head = pb.ModelInferRequest(model_name=name)
+    pieces: list[bytes | memoryview] = [b""]
+    for key, array in inputs.items():
+        datatype, data = encoded(key, array)
+        head.inputs.add(name=key, datatype=datatype, shape=array.shape)
+        # By hand, since protobuf would copy each tensor twice.
+        pieces += [_RAW_CONTENTS_TAG, _varint(len(data)), data]
+    pieces[0] = head.SerializeToString()
+    _require_size(sum(len(piece) for piece in pieces))
+    return b"".join(pieces)
+
+
+def outputs(answer: Any) -> dict[str, NDArray[np.generic]]:
+    """Read the outputs of an inference, as arrays that may be written to.
+
+    Raises:
+        ValueError, KeyError: the tensors are not what they are said to be.
+    """
+    if not answer.raw_output_contents:
+        return {
+            output.name: from_values(
+                getattr(output.contents, _CONTENTS[output.datatype]),
+                output.datatype,
+                tuple(output.shape),
+            )
+            for output in answer.outputs
+        }
+    raw = zip(answer.outputs, answer.raw_output_contents, strict=True)
+    return {
+        output.name: decoded(memoryview(bytearray(data)), output.datatype, tuple(output.shape))
+        for output, data in raw
+    }
+
+
+class MessageTooLargeError(ValueError):
+    """A request over the limit of protobuf: the argument is the bytes that it has."""
+
+
+MAX_MESSAGE_BYTES = (1 << 31) - 1
+"""What a message of protobuf, and so of gRPC, can have at most."""
+_ROOM = 1 << 20  # for what is not content: names, a configuration
+
+
+def _require_size(size: int) -> None:
+    if size > MAX_MESSAGE_BYTES - _ROOM:
+        raise MessageTooLargeError(size)
+
+
+def _varint(value: int) -> bytes:
+    encoding = bytearray()
+    while rest := value >> 7:
+        encoding.append(value & 0x7F | 0x80)
+        value = rest
+    encoding.append(value)
+    return bytes(encoding)
+
+
+def _tensor_specs(rows: Iterable[Any]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(row.name, row.datatype, tuple(row.shape)) for row in rows)
+
+
+def _statistics(row: Any) -> VersionStatistics:
+    stats = row.inference_stats
+    parts = (stats.compute_input, stats.compute_infer, stats.compute_output)
+    return VersionStatistics(
+        name=row.name,
+        version=int(row.version),
+        inference_count=row.inference_count,
+        execution_count=row.execution_count,
+        success_count=stats.success.count,
+        fail_count=stats.fail.count,
+        queue_ns=stats.queue.ns,
+        compute_ns=sum(part.ns for part in parts),
+    )

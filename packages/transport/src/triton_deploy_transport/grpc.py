@@ -1,0 +1,230 @@
+"""Triton over gRPC: the KServe v2 protocol and Triton's extensions of it.
+
+Source: https://github.com/triton-inference-server/common, ``protobuf/grpc_service.proto``.
+Importing this module imports grpc and protobuf, which takes a fifth of a second.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError
+from tritonclient.grpc import service_pb2 as pb
+
+from triton_deploy_core.errors import (
+    InvalidInputError,
+    InvalidPackageError,
+    ModelNotServedError,
+    ServerError,
+    ServerTimeoutError,
+)
+from triton_deploy_transport import _grpc_messages as messages
+from triton_deploy_transport._grpc_channel import GrpcChannel
+from triton_deploy_transport._grpc_errors import explained, unreadable
+from triton_deploy_transport._message_json import to_json
+from triton_deploy_transport._refusals import (
+    Refusal,
+    raise_refused,
+    refuse_load,
+    refuse_model_request,
+    still_loading,
+)
+from triton_deploy_transport._server_url import GRPC_SCHEMES, ServerUrl
+from triton_deploy_transport._time_limits import seconds
+from triton_deploy_transport.access import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from triton_deploy_core.ports.server import (
+        IndexEntry,
+        LoadOverride,
+        ModelMetadata,
+        VersionStatistics,
+    )
+
+    Refuse = Callable[[Refusal], NoReturn]
+
+_T = TypeVar("_T")
+
+KEEPALIVE_SECONDS = 330.0
+"""How often an idle connection in a call is tried: Triton hangs up on more than once in 5 minutes
+(``--grpc-http2-min-recv-ping-interval-without-data``)."""
+
+
+class GrpcServer:
+    """One Triton, spoken to over gRPC: the port `InferenceServer`.
+
+    Safe for several threads. A user and password in the URL are sent as HTTP Basic.
+
+    Args:
+        url: ``grpc://host:port``, or ``grpcs://…`` with TLS; port 8001 where none is given.
+        request_timeout: seconds that a call without a time-out of its own may take in all.
+        connect_timeout: seconds within which a connection must be there, TLS included.
+        access: certificates, headers and a token.
+        keepalive: seconds after which a silent connection is tried while a call waits.
+
+    Raises:
+        InvalidSettingError: the URL, a time-out or a file of `access` is none.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        request_timeout: float = 60.0,
+        connect_timeout: float = 5.0,
+        access: Access | None = None,
+        keepalive: float | None = None,
+    ) -> None:
+        address = ServerUrl.parse(url, GRPC_SCHEMES)
+        self._url = address.shown
+        self._request_timeout = seconds(request_timeout, "request_timeout")
+        self._channel = GrpcChannel(
+            address,
+            access or Access(),
+            connect_timeout=seconds(connect_timeout, "connect_timeout"),
+            keepalive=seconds(KEEPALIVE_SECONDS if keepalive is None else keepalive, "keepalive"),
+        )
+
+    @property
+    def url(self) -> str:
+        """See `InferenceServer.url`."""
+        return self._url
+
+    def is_live(self) -> bool:
+        """See `InferenceServer.is_live`."""
+        answer = self._ask(
+            "ServerLive", pb.ServerLiveRequest(), self._refusing("to tell its health")
+        )
+        return self._read(answer, pb.ServerLiveResponse, lambda found: bool(found.live))
+
+    def is_ready(self) -> bool:
+        """See `InferenceServer.is_ready`."""
+        answer = self._ask(
+            "ServerReady", pb.ServerReadyRequest(), self._refusing("to tell its health")
+        )
+        return self._read(answer, pb.ServerReadyResponse, lambda found: bool(found.ready))
+
+    def index(self) -> Sequence[IndexEntry]:
+        """See `InferenceServer.index`."""
+        refuse = self._refusing("to list its model repository")
+        answer = self._ask("RepositoryIndex", pb.RepositoryIndexRequest(), refuse)
+        return self._read(answer, pb.RepositoryIndexResponse, messages.index_entries)
+
+    def load(self, name: str, *, timeout: float, override: LoadOverride | None = None) -> None:
+        """See `InferenceServer.load`."""
+        try:
+            request = messages.load_request(name, override)
+        except messages.MessageTooLargeError as error:
+            message = (
+                f"the files that should go with the load of model {name!r} have {error} bytes, "
+                f"one message of gRPC has at most {messages.MAX_MESSAGE_BYTES}: "
+                "put them into the model repository"
+            )
+            raise InvalidPackageError(message) from None
+        try:
+            self._control("RepositoryModelLoad", request, name, "load", timeout)
+        except ServerTimeoutError as error:
+            raise still_loading(name, url=self._url, timeout=timeout) from error
+
+    def unload(self, name: str, *, timeout: float) -> None:
+        """See `InferenceServer.unload`."""
+        request = pb.RepositoryModelUnloadRequest(model_name=name).SerializeToString()
+        self._control("RepositoryModelUnload", request, name, "unload", timeout)
+
+    def ready_versions(self, name: str) -> frozenset[int]:
+        """See `InferenceServer.ready_versions`."""
+        try:
+            return frozenset(self.metadata(name).versions)
+        except ModelNotServedError:
+            return frozenset()
+
+    def loaded(self) -> frozenset[tuple[str, int]]:
+        """See `InferenceServer.loaded`."""
+        refuse = self._refusing("to tell its statistics")
+        answer = self._ask("ModelStatistics", pb.ModelStatisticsRequest(), refuse)
+        rows = self._read(answer, pb.ModelStatisticsResponse, messages.version_statistics)
+        return frozenset((row.name, row.version) for row in rows)
+
+    def metadata(self, name: str) -> ModelMetadata:
+        """See `InferenceServer.metadata`."""
+        request = pb.ModelMetadataRequest(name=name)
+        answer = self._ask("ModelMetadata", request, self._refusing_model(name, "to describe"))
+        return self._read(answer, pb.ModelMetadataResponse, messages.model_metadata)
+
+    def config(self, name: str) -> Mapping[str, Any]:
+        """See `InferenceServer.config`."""
+        refuse = self._refusing_model(name, "to tell the configuration of")
+        answer = self._ask("ModelConfig", pb.ModelConfigRequest(name=name), refuse)
+        return self._read(answer, pb.ModelConfigResponse, lambda found: to_json(found.config))
+
+    def infer(
+        self, name: str, inputs: Mapping[str, NDArray[np.generic]], *, timeout: float
+    ) -> Mapping[str, NDArray[np.generic]]:
+        """See `InferenceServer.infer`.
+
+        BF16 outputs are arrays of ``ml_dtypes.bfloat16``, or of uint16 with the same bits where
+        that package is not installed.
+
+        Raises:
+            InvalidInputError: an array's dtype has no counterpart in the protocol, or all of them
+                are too large for one request.
+        """
+        try:
+            request = messages.infer_request(name, inputs)
+        except messages.MessageTooLargeError as error:
+            message = (
+                f"the inputs for model {name!r} have {error} bytes, one message of gRPC has at "
+                f"most {messages.MAX_MESSAGE_BYTES}: send fewer rows at once"
+            )
+            raise InvalidInputError(message) from None
+        refuse = self._refusing_model(name, "an inference with")
+        answer = self._call("ModelInfer", request, refuse, timeout)
+        return self._read(answer, pb.ModelInferResponse, messages.outputs)
+
+    def statistics(self, name: str) -> Sequence[VersionStatistics]:
+        """See `InferenceServer.statistics`."""
+        refuse = self._refusing_model(name, "to tell statistics of")
+        answer = self._ask("ModelStatistics", pb.ModelStatisticsRequest(name=name), refuse)
+        return self._read(answer, pb.ModelStatisticsResponse, messages.version_statistics)
+
+    def close(self) -> None:
+        """See `InferenceServer.close`."""
+        self._channel.close()
+
+    def _refusing(self, doing: str) -> Refuse:
+        return partial(raise_refused, doing=doing, url=self._url)
+
+    def _refusing_model(self, name: str, doing: str) -> Refuse:
+        doing = f"{doing} model {name!r}"
+        return partial(refuse_model_request, name=name, doing=doing, url=self._url)
+
+    def _control(self, method: str, request: bytes, name: str, verb: str, timeout: float) -> None:
+        refuse = partial(refuse_load, name=name, url=self._url, verb=verb)
+        self._call(method, request, refuse, timeout)
+
+    def _ask(self, method: str, request: Any, refuse: Refuse) -> bytes:
+        return self._call(method, request.SerializeToString(), refuse, self._request_timeout)
+
+    def _call(self, method: str, request: bytes, refuse: Refuse, timeout: float) -> bytes:
+        try:
+            return self._channel.call(method, request, timeout=timeout)
+        except grpc.RpcError as error:
+            answer = explained(error, url=self._url, timeout=timeout)
+            if isinstance(answer, ServerError):
+                raise answer from error
+            refuse(answer)
+
+    def _read(
+        self, answer: bytes, kind: Any, read: Callable[[Any], _T] = lambda found: found
+    ) -> _T:
+        try:
+            return read(kind.FromString(answer))
+        except (DecodeError, ValueError, KeyError) as error:
+            raise unreadable(self._url) from error
