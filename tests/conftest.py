@@ -1,8 +1,12 @@
-"""What all tests share: hypothesis profiles and a home of their own for whatever writes to one."""
+"""What all tests share: hypothesis profiles, variables that keep libraries quiet, certificates."""
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,3 +31,67 @@ settings.register_profile(
 )
 settings.register_profile("nightly", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Files in PEM: an authority, what it vouches for, and another authority."""
+
+    authority: Path
+    server: Path
+    server_key: Path
+    client: Path
+    client_key: Path
+    stranger: Path
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A server's certificate for ``localhost`` and a client's, by an authority of their own."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    folder = tmp_path_factory.mktemp("certificates")
+    now = dt.datetime.now(dt.timezone.utc)
+    day = dt.timedelta(days=1)
+
+    def written(name: str, key: Any, issuer: str, issuer_key: Any, *, authority: bool) -> Path:
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        signer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)])
+        made = (
+            x509.CertificateBuilder(signer, subject, key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - day)
+            .not_valid_after(now + day)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .sign(issuer_key, hashes.SHA256())
+        )
+        path = folder / f"{name}.pem"
+        path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        path.with_suffix(".key").write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return path
+
+    keys = {
+        name: ec.generate_private_key(ec.SECP256R1())
+        for name in ("authority", "stranger", "server", "client")
+    }
+    for name, key in keys.items():
+        alone = name in {"authority", "stranger"}
+        issuer = name if alone else "authority"
+        written(name, key, issuer, keys[issuer], authority=alone)
+    return Certificates(
+        folder / "authority.pem",
+        folder / "server.pem",
+        folder / "server.key",
+        folder / "client.pem",
+        folder / "client.key",
+        folder / "stranger.pem",
+    )

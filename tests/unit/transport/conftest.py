@@ -1,14 +1,17 @@
-"""Servers in this process that say just the bytes that a test gives them."""
+"""Servers in this process that say just what a test gives them: bytes, or answers of gRPC."""
 
 from __future__ import annotations
 
 import socketserver
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import grpc
 import pytest
 
+from triton_deploy_transport.grpc import GrpcServer
 from triton_deploy_transport.http import HttpServer
 
 if TYPE_CHECKING:
@@ -95,11 +98,58 @@ def raw_server() -> Iterator[Callable[[Behaviour], RawServer]]:
 def connected() -> Iterator[Callable[..., HttpServer]]:
     with ExitStack() as stack:
 
-        def make(server: RawServer | str, **settings: float) -> HttpServer:
+        def make(server: RawServer | str, **settings: Any) -> HttpServer:
             url = server if isinstance(server, str) else server.address
-            http = HttpServer(url, **settings)  # type: ignore[arg-type]
+            http = HttpServer(url, **settings)
             stack.callback(http.close)
             return http
+
+        yield make
+
+
+@pytest.fixture
+def grpc_connected() -> Iterator[Callable[..., GrpcServer]]:
+    with ExitStack() as stack:
+
+        def make(server: RawServer | str, **settings: Any) -> GrpcServer:
+            url = server if isinstance(server, str) else f"grpc://{server.address}"
+            made = GrpcServer(url, **({"request_timeout": 10} | settings))
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+class _AnyMethod(grpc.GenericRpcHandler):
+    def __init__(self, answer: Callable[[bytes, Any], bytes]) -> None:
+        self._handler = grpc.unary_unary_rpc_method_handler(answer)
+
+    def service(self, handler_call_details: Any) -> Any:
+        return self._handler
+
+
+@pytest.fixture
+def answering(
+    grpc_connected: Callable[..., GrpcServer],
+) -> Iterator[Callable[..., GrpcServer]]:
+    """Return a function: what answers each call → a `GrpcServer` connected to it."""
+    with ExitStack() as stack:
+
+        def make(
+            answer: Callable[[bytes, Any], bytes] | None,
+            credentials: grpc.ServerCredentials | None = None,
+            **settings: Any,
+        ) -> GrpcServer:
+            pool = ThreadPoolExecutor(4)
+            stack.callback(pool.shutdown)
+            server = grpc.server(pool, handlers=[] if answer is None else [_AnyMethod(answer)])
+            stack.callback(lambda: server.stop(None).wait())
+            if credentials is None:
+                url = f"grpc://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+            else:
+                url = f"grpcs://localhost:{server.add_secure_port('localhost:0', credentials)}"
+            server.start()
+            return grpc_connected(url, **settings)
 
         yield make
 

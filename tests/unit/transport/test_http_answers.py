@@ -150,7 +150,7 @@ def test_requests_as_they_are_sent(
     )
     head, body = seen[0].decode().split("\r\n\r\n")
     assert head.startswith("POST /triton/v2/repository/models/a%20b%2Fc/load HTTP/1.1\r\n")
-    assert "Authorization: Basic bWU6cGE6c3M=" in head
+    assert "authorization: Basic bWU6cGE6c3M=" in head
     assert f"Host: {server.address}" in head
     assert json.loads(body) == {
         "parameters": {"config": '{"backend": "python"}', "file:1/model.py": "/w=="}

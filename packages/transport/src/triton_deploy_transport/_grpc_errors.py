@@ -42,7 +42,7 @@ _DENIED = {
 }
 # Of Triton's --grpc-restricted-protocol, which comes as UNAVAILABLE.
 _RESTRICTED = "protocol is restricted"
-_HTTP_STATUS = re.compile(r"http2 :?(?:status )?header with (?:non-200 OK )?status:? ?(\d+)")
+_HTTP_STATUS = re.compile(r"Received http2 header with status: (\d+)")
 _HTTP_DENIED = {"401", "403", "407", "429"}
 _CHECK_URL = "Start the server or correct the URL"
 
@@ -168,6 +168,7 @@ _CONNECTION = (
     (r"failed to connect to all addresses.*connection refused", _refused),
     (r"errors resolving|DNS resolution failed|address lookup failed", _unresolved),
     (r"http1\.x server|failed parsing HTTP/2|expected SETTINGS frame", _not_grpc),
+    (r"Data frame with END_STREAM", _not_grpc),
     (r"CERTIFICATE_VERIFY_FAILED|hostname verification|not in peer certificate", _untrusted),
     (r"CERTIFICATE_REQUIRED|alert_(unknown_ca|bad_certificate)", _unwelcome),
     (r"handshake failed|SSL_ERROR|SSL routines", _no_tls),
