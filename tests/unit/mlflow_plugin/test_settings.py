@@ -8,7 +8,7 @@ import pytest
 from mlflow_triton.flavors.packaging import PackageOptions
 from mlflow_triton.settings import DEFAULT_URL, SETTINGS, Setting, Use, read_settings
 from triton_deploy_core.errors import InvalidSettingError
-from triton_deploy_transport import connect
+from triton_deploy_transport.access import Access
 
 ENVIRONMENT = {"TRITON_URL": "from-environment:1", "TRITON_TIMEOUT": "11"}
 
@@ -90,11 +90,33 @@ def test_a_target_uri_may_name_the_repository_with_blanks_quoted():
     assert settings.triton_model_repo == "/my models"
 
 
-def test_a_grpc_address_is_kept_for_the_transport_to_judge():
-    settings = read_settings(Use.REQUEST, target_uri="triton:grpc://host:8001", environment={})
-    assert settings.triton_url == "grpc://host:8001"
-    with pytest.raises(InvalidSettingError, match="speaks HTTP only"):
-        connect(settings.triton_url)
+def test_a_grpc_address_with_what_its_connection_needs():
+    uri = "triton:grpcs://host:8001?tls_ca=/ca.pem&headers=x-a%3D1"
+    settings = read_settings(
+        Use.REQUEST, target_uri=uri, environment={"TRITON_TOKEN_FILE": "/token"}
+    )
+    assert settings.triton_url == "grpcs://host:8001"
+    expected = Access(tls_ca="/ca.pem", headers=(("x-a", "1"),), token_file="/token")
+    assert settings.access == expected
+    assert settings.keepalive is None
+
+
+@pytest.mark.parametrize("use", [Use.DEPLOY, Use.DELETE, Use.REQUEST])
+def test_no_secret_is_in_a_message_or_a_repr(use):
+    canary = "c4n4ry"
+    environment = {"TRITON_TOKEN": canary, "TRITON_HEADERS": f"x-key={canary}"}
+    settings = read_settings(use, environment=environment)
+    assert canary not in repr(settings) + repr(settings.access)
+    assert settings.access.token == canary
+    said = [
+        refusal(use, environment={"TRITON_HEADERS": canary}),
+        refusal(use, target_uri=f"triton?headers={canary}"),
+        refusal(use, config={"headers": canary}),
+    ]
+    assert canary not in "".join(said)
+    with pytest.raises(InvalidSettingError) as caught:
+        read_settings(use, config={"token": f"{canary} {canary}"}, environment={}).access  # noqa: B018
+    assert canary not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["", " ", "\t"])

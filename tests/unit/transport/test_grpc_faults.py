@@ -145,9 +145,12 @@ def test_a_port_that_takes_connections_and_says_nothing(
         grpc_connected(server, connect_timeout=0.25).load("m", timeout=20)
 
 
-def test_a_server_that_hangs_up(raw_server: Any, grpc_connected: Any) -> None:
-    with pytest.raises(ServerUnreachableError, match="closed the connection"):
-        grpc_connected(raw_server(lambda connection: connection.recv(10))).is_live()
+def test_a_port_that_hangs_up_instead_of_speaking_grpc(
+    raw_server: Any, grpc_connected: Any
+) -> None:
+    """As Triton's HTTP port does."""
+    with pytest.raises(NotTritonError, match=r"closed the connection.*http:// for its HTTP port"):
+        grpc_connected(raw_server(lambda connection: connection.recv(65536))).is_live()
 
 
 @every_call

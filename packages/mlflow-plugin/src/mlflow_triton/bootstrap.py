@@ -22,7 +22,12 @@ from triton_deploy_transport import connect
 
 def server(settings: Settings) -> InferenceServer:
     """Return the server that the settings name."""
-    return connect(settings.triton_url, request_timeout=settings.request_timeout)
+    return connect(
+        settings.triton_url,
+        request_timeout=settings.request_timeout,
+        access=settings.access,
+        keepalive=settings.keepalive,
+    )
 
 
 def store(settings: Settings) -> BlobStore:

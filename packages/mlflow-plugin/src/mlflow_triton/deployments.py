@@ -7,7 +7,7 @@ in it the one subclass of `BaseDeploymentClient`, `run_local` and `target_help`.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
 from mlflow.deployments import BaseDeploymentClient
@@ -35,7 +35,7 @@ class TritonDeploymentClient(BaseDeploymentClient):
     def __init__(self, target_uri: str) -> None:
         """Take a target URI: ``triton``, ``triton:URL`` or ``triton://host:port?key=value``."""
         super().__init__(target_uri)  # type: ignore[no-untyped-call]
-        self._servers: dict[tuple[str, float], InferenceServer] = {}
+        self._servers: dict[Hashable, InferenceServer] = {}
         # MLflow's clients have no close(): connections go with the client.
         weakref.finalize(self, _close_all, self._servers)
 
@@ -197,13 +197,14 @@ class TritonDeploymentClient(BaseDeploymentClient):
 
     def _server(self, settings: Settings) -> InferenceServer:
         """Return one server, with its open connections, for as long as the settings stay."""
-        key = (settings.triton_url, settings.request_timeout)
+        limits = (settings.request_timeout, settings.keepalive)
+        key = (settings.triton_url, settings.access, *limits)
         if key not in self._servers:
             self._servers[key] = bootstrap.server(settings)
         return self._servers[key]
 
 
-def _close_all(servers: dict[tuple[str, float], InferenceServer]) -> None:
+def _close_all(servers: dict[Hashable, InferenceServer]) -> None:
     for server in servers.values():
         server.close()
 

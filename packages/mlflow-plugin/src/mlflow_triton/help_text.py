@@ -42,6 +42,7 @@ Target URIs:
 
   triton                                  the settings below, from the environment
   triton:http://host:8000                 this server
+  triton:grpcs://host:8001?tls_ca=ca.pem  this one over gRPC, with TLS
   triton://host:8000?request_timeout=5    this server, and any setting as key=value
 
 Settings: -C key=value (or config= in Python) goes before the target URI, which goes before the

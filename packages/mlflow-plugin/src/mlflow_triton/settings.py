@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Flag, auto
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 from mlflow_triton.flavors.packaging import PackageOptions
 from triton_deploy_core.errors import InvalidSettingError
 from triton_deploy_core.service import DEFAULT_KEEP_VERSIONS, DEFAULT_TIMEOUT_SECONDS
+from triton_deploy_transport.access import Access, parse_headers
 
 DEFAULT_URL = "localhost:8000"
 DEFAULT_REQUEST_TIMEOUT_SECONDS = 60.0
@@ -36,7 +37,10 @@ class Use(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. `variable` is its name in the environment, where it has one."""
+    """One setting. `variable` is its name in the environment, where it has one.
+
+    The value of a `secret` one is in no message.
+    """
 
     key: str
     parse: Callable[[str], Any]
@@ -44,6 +48,7 @@ class Setting:
     help: str
     uses: Use
     variable: str | None = None
+    secret: bool = False
 
 
 _Number = TypeVar("_Number", int, float)
@@ -103,7 +108,8 @@ SETTINGS: tuple[Setting, ...] = (
         "triton_url",
         _text,
         "URL",
-        f"Where Triton answers: host:port, http://… or https://… (default {DEFAULT_URL}).",
+        "Where Triton answers: host:port, http://…, https://…, grpc://… or grpcs://… (default "
+        f"{DEFAULT_URL}).",
         _ALL,
         "TRITON_URL",
     ),
@@ -139,6 +145,69 @@ SETTINGS: tuple[Setting, ...] = (
         f"How long any other request may take (default {DEFAULT_REQUEST_TIMEOUT_SECONDS:.0f}).",
         _ALL,
         "TRITON_REQUEST_TIMEOUT",
+    ),
+    Setting(
+        "keepalive",
+        _seconds,
+        "SECONDS",
+        "How long a connection may be silent before it is tried, so that nothing in between "
+        "forgets it (default 60; 330 over gRPC, where Triton hangs up on more than one in 300).",
+        _ALL,
+        "TRITON_KEEPALIVE",
+    ),
+    Setting(
+        "tls_ca",
+        _text,
+        "FILE",
+        "Certificates (PEM) of the authorities that may vouch for the server, in place of the "
+        "system's.",
+        _ALL,
+        "TRITON_TLS_CA",
+    ),
+    Setting(
+        "tls_cert",
+        _text,
+        "FILE",
+        "The client's own certificate (PEM), for servers that ask for one.",
+        _ALL,
+        "TRITON_TLS_CERT",
+    ),
+    Setting(
+        "tls_key",
+        _text,
+        "FILE",
+        "Its private key (PEM, not encrypted), unless it is in the same file.",
+        _ALL,
+        "TRITON_TLS_KEY",
+    ),
+    Setting(
+        "headers",
+        parse_headers,
+        "NAME=VALUE",
+        "Headers of every request to the server, several with commas between them; a comma in a "
+        "value is written %2C. Best kept in "
+        "the environment, since others on the machine can read command lines.",
+        _ALL,
+        "TRITON_HEADERS",
+        secret=True,
+    ),
+    Setting(
+        "token_file",
+        _text,
+        "FILE",
+        "A bearer token for every request to the server, read anew each time. It goes before "
+        "token.",
+        _ALL,
+        "TRITON_TOKEN_FILE",
+    ),
+    Setting(
+        "token",
+        _text,
+        "TOKEN",
+        "The same, as it is. Best kept in the environment, like headers.",
+        _ALL,
+        "TRITON_TOKEN",
+        secret=True,
     ),
     Setting(
         "s3_sse",
@@ -238,7 +307,7 @@ SETTINGS: tuple[Setting, ...] = (
 class Settings:
     """The settings of one call, each with its own type; keys that were not given are absent."""
 
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def triton_url(self) -> str:
@@ -275,6 +344,21 @@ class Settings:
     def request_timeout(self) -> float:
         """How long any other request may take, in seconds."""
         return float(self.values.get("request_timeout", DEFAULT_REQUEST_TIMEOUT_SECONDS))
+
+    @property
+    def keepalive(self) -> float | None:
+        """How long a connection may be silent before it is tried, in seconds."""
+        return cast("float | None", self.values.get("keepalive"))
+
+    @property
+    def access(self) -> Access:
+        """Whom the server's connection trusts, and how it shows who asks.
+
+        Raises:
+            InvalidSettingError: what is given does not go together, or can't be sent.
+        """
+        keys = (given.name for given in fields(Access))
+        return Access(**{key: self.values[key] for key in keys if key in self.values})
 
     @property
     def keep_versions(self) -> int:
@@ -370,5 +454,5 @@ def _parse(setting: Setting, name: str, text: str, *, where: str = "{}") -> Any:
     try:
         return setting.parse(text)
     except ValueError as error:
-        given = where.format(f"{name}={text!r}")
+        given = where.format(name if setting.secret else f"{name}={text!r}")
         raise InvalidSettingError(f"{given}: {error}.") from None

@@ -75,7 +75,8 @@ def unreadable(url: str) -> NotTritonError:
 
 
 _GIVE_GRPC_PORT = (
-    "give the server's gRPC port (8001 unless set otherwise), or write http:// for its HTTP port"
+    "give the server's gRPC port (8001 unless set otherwise), or write http:// for its HTTP port, "
+    "grpcs:// for TLS"
 )
 
 
@@ -102,6 +103,13 @@ def _unresolved(_words: str, url: str) -> ServerError:
 
 def _not_grpc(_words: str, url: str) -> ServerError:
     return NotTritonError(f"what answers at {url} does not speak gRPC: {_GIVE_GRPC_PORT}")
+
+
+def _hung_up(_words: str, url: str) -> ServerError:
+    return NotTritonError(
+        f"what listens at {url} closed the connection instead of speaking gRPC: {_GIVE_GRPC_PORT}; "
+        "a proxy may also do that when no server is behind it"
+    )
 
 
 def _unknown_method(_words: str, url: str) -> ServerError:
@@ -173,7 +181,9 @@ _CONNECTION = (
     (r"CERTIFICATE_REQUIRED|alert_(unknown_ca|bad_certificate)", _unwelcome),
     (r"handshake failed|SSL_ERROR|SSL routines", _no_tls),
     (r"failed to connect.*(timed out|timeout|FD shutdown)", _too_slow),
-    (r"failed to connect to all addresses.*(closed|reset)", _broken_off),
+    # What Triton's own HTTP port does.
+    (r"failed to connect to all addresses.*socket closed", _hung_up),
+    (r"failed to connect to all addresses.*reset", _broken_off),
     (r"failed to connect to all addresses|no healthy upstream|upstream connect", _no_connection),
     (
         r"^(socket|transport|endpoint) clos|connection reset|broken pipe|recvmsg|sendmsg",
