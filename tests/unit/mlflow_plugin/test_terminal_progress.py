@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -17,7 +18,16 @@ from mlflow_triton.terminal_progress import TerminalProgress
 def terminal():
     controller, end = pty.openpty()
     with os.fdopen(end, "w") as stream:
-        yield stream, lambda: os.read(controller, 1 << 16).decode()
+
+        def shown():
+            stream.close()
+            pieces = []
+            with suppress(OSError):  # Linux's way to say that there is no more
+                while piece := os.read(controller, 1 << 16):
+                    pieces.append(piece)
+            return b"".join(pieces).decode()
+
+        yield stream, shown
     os.close(controller)
 
 
