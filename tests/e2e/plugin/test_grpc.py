@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from mlflow.deployments import get_deploy_client
+from mlflow.exceptions import MlflowException
 
 NAME = "onnx_float32_int32_int32"
 ONES = np.ones((1, 16), dtype=np.float32)
@@ -39,10 +40,18 @@ def test_the_life_cycle(own_site, tmp_path, monkeypatch):
     assert own_site.files() == {}
 
 
-def test_an_http_port_and_a_port_of_nobody(site, monkeypatch):
+def test_addresses_that_are_wrong(site, tmp_path):
     client = get_deploy_client(f"triton:grpc://{site.triton.http_url}")
-    with pytest.raises(Exception, match="write http:// for its HTTP port"):
+    with pytest.raises(MlflowException, match="write http:// for its HTTP port"):
         client.predict("x", {"INPUT0": ONES})
-    done = site.mlflow("predict", "--name", "x", "-I", "/dev/null", TRITON_URL="grpc://127.0.0.1:9")
-    assert done.status == 1
-    assert "Traceback" not in done.err
+    given = tmp_path / "input.json"
+    given.write_text('{"inputs": {"x": [[1]]}}')
+    canary = "c4n4ry"
+    done = site.mlflow(
+        *("predict", "--name", "x", "-I", str(given)),
+        TRITON_URL=f"grpcs://{site.triton.grpc_url}",
+        TRITON_TOKEN=canary,
+    )
+    assert "write grpc:// instead" in done.complaint
+    assert canary not in done.err
+    assert "ssl_transport_security" not in done.err  # gRPC's own log

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -22,6 +23,7 @@ from triton_deploy_transport import connect
 
 def server(settings: Settings) -> InferenceServer:
     """Return the server that the settings name."""
+    _keep_grpc_quiet()
     return connect(
         settings.triton_url,
         request_timeout=settings.request_timeout,
@@ -40,6 +42,7 @@ def store(settings: Settings) -> BlobStore:
 @contextmanager
 def deployment_service(settings: Settings) -> Iterator[DeploymentService]:
     """The service for the repository and the server that the settings name."""
+    _keep_grpc_quiet()
     from triton_deploy_transport.pbtxt import PbtxtFormat  # noqa: PLC0415 (predict needs none)
 
     repository = store(settings)
@@ -72,3 +75,8 @@ def model_source(settings: Settings) -> ModelSource:
     from triton_deploy_storage import open_objects  # noqa: PLC0415 (predict needs none)
 
     return MlflowSource(objects=open_objects(settings.triton_model_repo))
+
+
+def _keep_grpc_quiet() -> None:
+    """Keep lines of gRPC's own log from going before an error's one line, unless the user asks."""
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # read when gRPC is imported
