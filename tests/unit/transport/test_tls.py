@@ -124,6 +124,22 @@ def test_no_tls_where_there_is_tls_and_the_other_way_round(
         server.close()
 
 
+def test_tls_without_grpc_behind_it(raw_server: Any, certificates: Any) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server, certificates.server_key)
+
+    def serve(connection: Any) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(1000)
+
+    port = raw_server(serve).address.split(":")[1]
+    access = Access(tls_ca=str(certificates.authority))
+    server = GrpcServer(f"grpcs://localhost:{port}", access=access)
+    with pytest.raises(NotTritonError, match="does not speak gRPC"):
+        server.is_live()
+    server.close()
+
+
 @pytest.mark.parametrize("url", ["https://localhost", "grpcs://localhost"])
 def test_files_that_are_of_no_use_are_named_at_once(
     url: str, certificates: Any, tmp_path: Path

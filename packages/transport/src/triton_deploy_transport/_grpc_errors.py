@@ -105,7 +105,10 @@ def _not_grpc(_words: str, url: str) -> ServerError:
     return NotTritonError(f"what answers at {url} does not speak gRPC: {_GIVE_GRPC_PORT}")
 
 
-def _hung_up(_words: str, url: str) -> ServerError:
+def _hung_up(words: str, url: str) -> ServerError:
+    if url.lower().startswith("grpcs:"):
+        # With TLS 1.3 the server judges the client's certificate after the client's handshake.
+        return _unwelcome(words, url)
     return NotTritonError(
         f"what listens at {url} closed the connection instead of speaking gRPC: {_GIVE_GRPC_PORT}; "
         "a proxy may also do that when no server is behind it"
@@ -130,8 +133,9 @@ def _untrusted(words: str, url: str) -> ServerError:
 
 def _unwelcome(_words: str, url: str) -> ServerError:
     return ServerUnreachableError(
-        f"no TLS with {url}: the server wants a client certificate that it trusts. "
-        "Name one in tls_cert, and its key in tls_key"
+        f"{url} closed the connection after the handshake, as servers do that want a client "
+        "certificate they trust: name one in tls_cert and its key in tls_key, or see the "
+        "server's log"
     )
 
 
@@ -176,7 +180,7 @@ _CONNECTION = (
     (r"failed to connect to all addresses.*connection refused", _refused),
     (r"errors resolving|DNS resolution failed|address lookup failed", _unresolved),
     (r"http1\.x server|failed parsing HTTP/2|expected SETTINGS frame", _not_grpc),
-    (r"Data frame with END_STREAM", _not_grpc),
+    (r"Data frame with END_STREAM|missing selected ALPN", _not_grpc),
     (r"CERTIFICATE_VERIFY_FAILED|hostname verification|not in peer certificate", _untrusted),
     (r"CERTIFICATE_REQUIRED|alert_(unknown_ca|bad_certificate)", _unwelcome),
     (r"handshake failed|SSL_ERROR|SSL routines", _no_tls),
