@@ -248,11 +248,6 @@ def test_another_port_of_triton(site, which, command):
     assert "HTTP port" in complaint
 
 
-def test_a_grpc_url(site):
-    complaint = site.click(*CREATE, target=f"triton:grpc://{site.triton.grpc_url}").complaint
-    assert "this version speaks HTTP only" in complaint
-
-
 def test_a_server_that_is_not_in_explicit_mode(site, tmp_path, monkeypatch):
     monkeypatch.setenv("TRITON_MODEL_REPO", str(tmp_path))
     with LocalTriton(tmp_path, model_control_mode="none", exit_timeout=0) as triton:

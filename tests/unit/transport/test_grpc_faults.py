@@ -120,6 +120,20 @@ def test_the_next_call_finds_a_server_that_came_back(grpc_connected: Any) -> Non
         server.stop(None).wait()
 
 
+def test_a_refusal_does_not_cost_the_connection(answering: Any) -> None:
+    peers = set()
+
+    def refuse(_request: bytes, context: Any) -> bytes:
+        peers.add(context.peer())
+        return context.abort(grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size")
+
+    server = answering(refuse)
+    for _ in range(5):
+        with pytest.raises(RequestRefusedError, match="queue size"):
+            server.infer("m", ONE, timeout=5)
+    assert len(peers) == 1
+
+
 @every_call
 def test_a_server_that_hangs(answering: Any, call: Any) -> None:
     release = threading.Event()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
+from triton_deploy_transport._grpc_errors import lost_connection
 from triton_deploy_transport._grpc_messages import MAX_MESSAGE_BYTES
 from triton_deploy_transport._tls_files import pem_texts
 
@@ -54,7 +55,7 @@ class GrpcChannel:
                 request, timeout=timeout, metadata=tuple(headers.items())
             )
         except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.UNAVAILABLE:
+            if lost_connection(error):
                 self._leave(channel)
             raise
         return answer

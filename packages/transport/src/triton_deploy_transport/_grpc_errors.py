@@ -67,6 +67,14 @@ def explained(error: grpc.RpcError, *, url: str, timeout: float) -> ServerError 
     return Refusal(Cause.PERMISSION if denied else Cause.REQUEST, words or f"gRPC {code.name}")
 
 
+def lost_connection(error: grpc.RpcError) -> bool:
+    """Tell whether a call failed for its connection, not for what the server said."""
+    words = error.details() or ""
+    return error.code() is grpc.StatusCode.UNAVAILABLE and any(
+        pattern.search(words) for pattern, _ in _EXPLANATIONS[True]
+    )
+
+
 def unreadable(url: str) -> NotTritonError:
     """Return the error for an answer that Triton would not have sent."""
     return NotTritonError(
