@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mlflow_triton.predict_inputs import to_inputs
 from mlflow_triton.predict_outputs import to_frame
+from mlflow_triton.predict_signature import ModelSignature
 from mlflow_triton.tensors_values import ValueProblemError, to_datatype
 from triton_deploy_core.datatypes import NUMPY_DTYPES
 from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
@@ -32,9 +33,8 @@ def tensors(draw: st.DrawFn) -> tuple[str, np.ndarray]:
     return datatype, draw(arrays.arrays(dtype, shapes, elements=elements))
 
 
-def model(datatype: str, dimensions: int) -> ModelMetadata:
-    spec = TensorSpec("x", datatype, (-1,) * dimensions)
-    return ModelMetadata("m", (1,), "p", (spec,), ())
+def model(*specs: TensorSpec) -> ModelSignature:
+    return ModelSignature(ModelMetadata("m", (1,), "p", specs, ()))
 
 
 @given(tensors())
@@ -43,7 +43,7 @@ def test_an_output_printed_as_json_is_the_same_as_an_input(tensor) -> None:
     text = to_frame({"x": array}).to_json()
     given_back = json.loads(text)["outputs"]
 
-    [same] = to_inputs(given_back, model(datatype, array.ndim)).values()
+    [same] = to_inputs(given_back, model(TensorSpec("x", datatype, (-1,) * array.ndim))).values()
 
     assert same.dtype == array.dtype
     assert np.array_equal(same, array)
@@ -108,7 +108,7 @@ def test_bytes_and_text(array) -> None:
 )
 def test_the_command_lines_frame_is_the_same_as_the_mapping(inputs) -> None:
     specs = tuple(TensorSpec(name, "INT32", (-1, 3)) for name in inputs)
-    metadata = ModelMetadata("m", (1,), "p", specs, ())
+    metadata = model(*specs)
     frame = pd.read_json(io.StringIO(json.dumps({"inputs": inputs})))
 
     arrays_of_frame, arrays_of_mapping = to_inputs(frame, metadata), to_inputs(inputs, metadata)

@@ -92,6 +92,9 @@ class _Server:
         inputs = (TensorSpec("x", "FP32", (-1,)),)
         return ModelMetadata(name, (1,), "onnxruntime_onnx", inputs, outputs)
 
+    def config(self, name: str) -> dict[str, object]:
+        return {"max_batch_size": 0}
+
     def infer(self, name, inputs, *, timeout):
         assert timeout == 3
         return {"second": inputs["x"] * 2, "first": inputs["x"]}

@@ -5,15 +5,20 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+import scipy.sparse
 
 from mlflow_triton.predict_inputs import to_inputs
+from mlflow_triton.predict_signature import ModelSignature
+from mlflow_triton.tensors_lazy import LazyRows
 from triton_deploy_core.errors import InvalidInputError
 from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
 
 
-def model(*specs: TensorSpec) -> ModelMetadata:
-    return ModelMetadata("iris", (1,), "onnxruntime_onnx", specs, ())
+def model(*specs: TensorSpec, **more: object) -> ModelSignature:
+    metadata = ModelMetadata("iris", (1,), "onnxruntime_onnx", specs, ())
+    return ModelSignature(metadata, **more)
 
 
 TWO = model(TensorSpec("INPUT0", "FP32", (-1, 2)), TensorSpec("INPUT1", "INT32", (-1,)))
@@ -33,6 +38,20 @@ def equal(arrays: dict, expected: dict) -> bool:
     )
 
 
+ROWS = [{"INPUT0": [1, 2], "INPUT1": 7}, {"INPUT1": 8, "INPUT0": [3, 4.5]}]
+DOCUMENTS = [
+    {"inputs": {"INPUT0": [[1, 2], [3, 4.5]], "INPUT1": [7, 8]}},
+    {"dataframe_records": ROWS},
+    {"instances": ROWS},
+    {"dataframe_split": {"columns": ["INPUT1", "INPUT0"], "data": [[7, [1, 2]], [8, [3, 4.5]]]}},
+    {
+        "dataframe_split": {
+            "index": [5, 6],
+            "columns": ["INPUT1", "INPUT0"],
+            "data": [[7.0, [1, 2]], [8, [3, 4.5]]],
+        }
+    },
+]
 EXPECTED = {
     "INPUT0": np.array([[1, 2], [3, 4.5]], np.float32),
     "INPUT1": np.array([7, 8], np.int32),
@@ -51,6 +70,10 @@ EXPECTED = {
         pd.DataFrame({"INPUT0": [[1, 2], [3, 4.5]], "INPUT1": [7, 8]}),
         pd.DataFrame({"INPUT1": [7.0, 8.0], "INPUT0": [np.array([1, 2]), np.array([3, 4.5])]}),
         {"INPUT0": EXPECTED["INPUT0"].astype(">f8"), "INPUT1": EXPECTED["INPUT1"].astype(">i8")},
+        pd.DataFrame({"INPUT0": [[1, 2], [3, 4.5]], "INPUT1": pd.array([7, 8], dtype="Int64")}),
+        pa.table({"INPUT0": [[1, 2], [3, 4.5]], "INPUT1": [7, 8]}),
+        {"INPUT0": scipy.sparse.csr_matrix([[1, 2], [3, 4.5]]), "INPUT1": pa.array([7, 8])},
+        *(form(document) for form in (dict, command_line) for document in DOCUMENTS),
     ],
 )
 def test_every_form(raw: object) -> None:
@@ -60,6 +83,98 @@ def test_every_form(raw: object) -> None:
 @pytest.mark.parametrize("raw", [[[1, 2]], [1, 2], np.array([1, 2]), {"x": [1, 2]}])
 def test_one_input_alone_and_the_batch_dimension(raw: object) -> None:
     assert equal(to_inputs(raw, ONE), {"x": np.array([[1, 2]], np.float32)})
+
+
+FEATURES = np.array([[1, 2], [3, 4]], np.float32)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        scipy.sparse.csr_array(FEATURES),
+        pd.DataFrame({"petal": [1, 3], "sepal": [2.0, 4.0]}),
+        pd.DataFrame({"x": [[1, 2], [3, 4]]}),
+        pd.Series([[1, 2], [3, 4]]),
+        pd.Series([np.array([1, 2]), np.array([3, 4])], name="anything"),
+        pa.table({"petal": [1, 3], "sepal": [2.0, 4.0]}),
+        *(
+            form(document)
+            for form in (dict, command_line)
+            for document in (
+                {"inputs": [[1, 2], [3, 4]]},
+                {"instances": [[1, 2], [3, 4]]},
+                {"instances": [{"x": [1, 2]}, {"x": [3, 4]}]},
+                {"dataframe_records": [{"petal": 1, "sepal": 2}, {"petal": 3, "sepal": 4}]},
+                {"dataframe_split": {"columns": ["petal", "sepal"], "data": [[1, 2], [3, 4]]}},
+            )
+        ),
+    ],
+)
+def test_the_one_input_of_a_model(raw: object) -> None:
+    assert equal(to_inputs(raw, ONE), {"x": FEATURES})
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pd.Series([1, 2]),
+        pd.DataFrame({"x": [1, 2]}),
+        pd.DataFrame({"anything": [1, 2]}),
+        {"x": pd.Series([1, 2])},
+        {"dataframe_records": [{"x": 1}, {"x": 2}]},
+    ],
+)
+def test_cells_are_tensors_of_one_element(raw: object) -> None:
+    signature = model(TensorSpec("x", "FP32", (-1, 1)))
+    assert equal(to_inputs(raw, signature), {"x": np.array([[1], [2]], np.float32)})
+
+
+def test_missing_cells_are_nan_where_there_is_nan() -> None:
+    signature = model(TensorSpec("x", "FP32", (-1,)))
+    for column in ([1, None], pd.array([1, None], dtype="Int64"), pa.array([1, None])):
+        raw = {"x": pd.Series(column) if isinstance(column, list) else column}
+        raw = pd.DataFrame(raw) if not isinstance(raw["x"], pa.Array) else raw
+        assert np.array_equal(to_inputs(raw, signature)["x"], [1, np.nan], equal_nan=True)
+    with pytest.raises(InvalidInputError, match="not an integer"):
+        to_inputs(pd.DataFrame({"x": [1, None]}), model(TensorSpec("x", "INT64", (-1,))))
+
+
+def test_one_row_may_stand_for_a_model_without_batches() -> None:
+    signature = model(TensorSpec("x", "FP32", (2,)))
+    for raw in (pd.DataFrame({"x": [[1, 2]]}), {"dataframe_records": [{"x": [1, 2]}]}):
+        assert equal(to_inputs(raw, signature), {"x": np.array([1, 2], np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (
+            {"dataframe_split": {"columns": ["x"], "data": [[1], [1, 2]]}},
+            "1 columns, but rows of 2",
+        ),
+        ({"dataframe_split": [1]}, "dataframe_split has to be"),
+        ({"dataframe_records": [1]}, "dataframe_records has to be"),
+        (pd.DataFrame([[1, 2]], columns=["x", "x"]), "several columns 'x'"),
+    ],
+)
+def test_forms_that_can_not_be_read(raw: object, why: str) -> None:
+    with pytest.raises(InvalidInputError, match=why):
+        to_inputs(raw, ONE)
+
+
+def test_large_arrays_are_converted_a_few_rows_at_a_time() -> None:
+    wide = np.zeros((1 << 20, 10))  # 80 MiB
+    signature = model(TensorSpec("x", "FP32", (-1, 10)), max_batch_size=8)
+    wide[-1, 3] = 0.5
+    lazy = to_inputs(wide, signature)["x"]
+    assert isinstance(lazy, LazyRows)
+    assert lazy.shape == wide.shape
+    assert np.array_equal(lazy[-2:][1], wide[-1].astype(np.float32))
+    wide[-1, 3] = 1e300
+    with pytest.raises(InvalidInputError, match=r"1e\+300 is too large"):
+        to_inputs(wide, signature)
+    same = np.zeros((1 << 20, 20), np.float32)
+    assert to_inputs(same, model(TensorSpec("x", "FP32", (-1, 20))))["x"] is same
 
 
 @pytest.mark.parametrize(
@@ -134,6 +249,9 @@ def test_null_is_nan_where_there_is_nan() -> None:
         ("INT32", ["1"], "text is not a number"),
         ("FP32", [1e300], "1e+300 is too large"),
         ("FP16", [70000], "70000 is too large"),
+        ("FP16", np.array([2049]), "the integer 2049 would become 2048.0"),
+        ("FP32", [16777217], "the integer 16777217 would become 16777216.0"),
+        ("FP64", [2**53 + 1], "the integer 9007199254740993 would become"),
         ("FP64", [10**400], "too large"),
         ("FP32", ["a"], "text is not a number"),
         ("FP32", [1j], "complex128 is not a number"),
@@ -217,12 +335,21 @@ def test_several_inputs_need_names() -> None:
 
 
 def test_batches() -> None:
+    two = model(*TWO.inputs, max_batch_size=2)
     with pytest.raises(InvalidInputError, match="'INPUT0' has 2, 'INPUT1' has 1"):
-        to_inputs({"INPUT0": [[1, 2], [3, 4]], "INPUT1": [1]}, TWO, max_batch_size=8)
-    with pytest.raises(InvalidInputError, match="batch size is 3, the model takes at most 2"):
-        to_inputs([[1, 2]] * 3, ONE, max_batch_size=2)
-    assert to_inputs([[1, 2]] * 2, ONE, max_batch_size=2)
+        to_inputs({"INPUT0": [[1, 2], [3, 4]], "INPUT1": [1]}, two)
+    with pytest.raises(InvalidInputError, match="there are no rows"):
+        to_inputs({"INPUT0": np.zeros((0, 2)), "INPUT1": []}, two)
+    assert to_inputs([[1, 2]] * 3, model(*ONE.inputs, max_batch_size=2))["x"].shape == (3, 2)
     assert to_inputs({"INPUT0": [[1, 2], [3, 4]], "INPUT1": [1]}, TWO)
+
+
+def test_optional_inputs() -> None:
+    two = model(*TWO.inputs, optional=frozenset({"INPUT1"}))
+    for raw in ({"INPUT0": [[1, 2]]}, {"INPUT0": [[1, 2]], "INPUT1": None}):
+        assert equal(to_inputs(raw, two), {"INPUT0": np.array([[1, 2]], np.float32)})
+    with pytest.raises(InvalidInputError, match=r"'INPUT1' INT32 \[-1\] \(optional\)"):
+        to_inputs({"INPUT0": 1}, two)
 
 
 def test_a_dimension_is_added_only_where_it_is_all_that_is_missing() -> None:
@@ -234,10 +361,11 @@ def test_a_dimension_is_added_only_where_it_is_all_that_is_missing() -> None:
         to_inputs([1, 2, 3], ONE)
     with pytest.raises(InvalidInputError):
         to_inputs(1, ONE)
+    assert equal(to_inputs("a", TEXT), {"text": np.array([[b"a"]], object)})
 
 
 def test_unknown_names_are_not_all_listed_and_the_right_shape_is_shown() -> None:
-    metadata = ModelMetadata("iris", (1,), "onnx", (TensorSpec("X", "FP32", (-1, 4)),), ())
+    metadata = model(TensorSpec("X", "FP32", (-1, 4)))
     with pytest.raises(InvalidInputError) as caught:
         to_inputs(pd.DataFrame(np.zeros((1, 50))), metadata)
     message = str(caught.value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -24,13 +23,7 @@ def to_frame(outputs: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
         A DataFrame with the outputs' names as its index and the very arrays as its cells, as
         NVIDIA's plugin returns it. Its ``to_json()`` is ``{"outputs": {name: nested lists}}``.
     """
-    import pandas as pd  # noqa: PLC0415 - a second to import, and only predict needs it
+    # A second to import, and only predict needs it.
+    from mlflow_triton.tensors_frame import TensorFrame  # noqa: PLC0415
 
-    from mlflow_triton.tensors_frame import TensorFrame  # noqa: PLC0415 - imports pandas
-
-    cells = np.empty(len(outputs), dtype=np.object_)
-    for row, array in enumerate(outputs.values()):
-        cells[row] = array
-    index = pd.Index(list(outputs), dtype=object)
-    frame: pd.DataFrame = TensorFrame({_COLUMN: pd.Series(cells, index=index, dtype=object)})
-    return frame
+    return TensorFrame.of_cells(_COLUMN, outputs)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_triton.predict_inputs import to_inputs
 from mlflow_triton.predict_outputs import to_frame
+from mlflow_triton.predict_signature import ModelSignature
 from triton_deploy_core.errors import RequestRefusedError
 from triton_deploy_core.names import DeploymentName
 
@@ -29,14 +30,14 @@ def predict(
         ModelNotServedError: the server does not serve that name.
     """
     parsed = DeploymentName(name or "")
-    metadata = server.metadata(str(parsed))
+    signature = ModelSignature.ask(server, str(parsed))
     try:
-        answered = server.infer(str(parsed), to_inputs(inputs, metadata), timeout=timeout)
+        answered = server.infer(str(parsed), to_inputs(inputs, signature), timeout=timeout)
     except RequestRefusedError as error:
         if _TOO_MANY_ROWS in error.reason:
             error.amend("Send fewer rows, or update the deployment with -C max_batch_size=N.")
         raise
     # Triton answers in the order in which the backend was done, and a model may leave some out.
-    place = {spec.name: number for number, spec in enumerate(metadata.outputs)}
+    place = {spec.name: number for number, spec in enumerate(signature.metadata.outputs)}
     names = sorted(answered, key=lambda name: place.get(name, len(place)))
     return to_frame({name: answered[name] for name in names})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlflow_triton.exceptions import as_mlflow_errors
@@ -24,6 +26,11 @@ def _write(path: Path, text: str) -> None:
             ) from error
 
 
+@lru_cache(maxsize=256)
+def _index(labels: tuple[str, ...]) -> pd.Index:
+    return pd.Index(labels, dtype=object)
+
+
 class TensorFrame(pd.DataFrame):  # type: ignore[misc] # pandas is untyped here
     """A DataFrame whose cells are arrays, and which knows how to write those as JSON.
 
@@ -31,6 +38,16 @@ class TensorFrame(pd.DataFrame):  # type: ignore[misc] # pandas is untyped here
     ``to_json()`` or writes ``to_json(path)``; pandas would round floats to ten digits there,
     and fail on bytes.
     """
+
+    @classmethod
+    def of_cells(cls, column: str, rows: Mapping[str, Any]) -> TensorFrame:
+        """Make a frame of one column, a row a name with its cell."""
+        # A block of objects, with indexes that are there already, takes a tenth of the time that
+        # a dictionary of columns does.
+        cells = np.empty((len(rows), 1), dtype=np.object_)
+        for row, cell in enumerate(rows.values()):
+            cells[row, 0] = cell
+        return cls(cells, index=_index(tuple(rows)), columns=_index((column,)), dtype=object)
 
     @property
     def _constructor(self) -> Callable[..., TensorFrame]:

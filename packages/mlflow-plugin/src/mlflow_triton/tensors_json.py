@@ -33,20 +33,22 @@ def _array(array: NDArray[Any]) -> Any:
 
 
 def _floats(array: NDArray[Any]) -> Any:
-    exact = array.astype(np.float64)
-    if bool(np.all(np.isfinite(exact))) and array.dtype == np.float64:
-        return exact.tolist()
-    shortest = np.empty(array.shape, dtype=np.object_)
-    for index, item in np.ndenumerate(array):
-        shortest[index] = float(str(item)) if np.isfinite(exact[index]) else None
-    return shortest.tolist()
+    finite = np.isfinite(array)
+    if array.dtype == np.float64 and bool(finite.all()):
+        return array.tolist()
+    shortest = np.empty(array.size, dtype=np.object_)
+    shortest[:] = [
+        float(str(item)) if is_finite else None
+        for item, is_finite in zip(array.ravel(), finite.ravel(), strict=True)
+    ]
+    return shortest.reshape(array.shape).tolist()
 
 
 def _nested(array: NDArray[np.object_], convert: Any) -> Any:
-    converted = np.empty(array.shape, dtype=np.object_)
-    for index, item in np.ndenumerate(array):
-        converted[index] = convert(item)
-    return converted.tolist()
+    converted = np.empty(array.size, dtype=np.object_)
+    for place, item in enumerate(array.ravel().tolist()):
+        converted[place] = convert(item)
+    return converted.reshape(array.shape).tolist()
 
 
 def _element(item: Any) -> Any:

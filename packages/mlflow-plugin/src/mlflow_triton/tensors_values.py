@@ -2,7 +2,7 @@
 
 What counts as losing nothing: a number stays the same number, but for the rounding that any
 decimal undergoes in a shorter floating point type. So 2.0 fits an integer type and 1.5 does not;
-300 does not fit INT8; 0.1 fits FP32.
+300 does not fit INT8; 0.1 fits FP32, the integer 16777217 does not.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from triton_deploy_core.datatypes import NUMPY_DTYPES
 
 _EXACT_IN_FLOAT64 = 2**53
+_BFLOAT16_DIGITS = 8
 
 
 class ValueProblemError(ValueError):
@@ -36,11 +37,15 @@ def to_datatype(value: Any, datatype: str) -> NDArray[Any]:
     Raises:
         ValueProblemError: it does not fit.
     """
-    if isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value)):
-        raise ValueProblemError("masked elements have no value")
+    if isinstance(value, np.ma.MaskedArray):
+        if bool(np.ma.is_masked(value)):
+            raise ValueProblemError("masked elements have no value")
+        value = value.data
     if datatype == "BYTES":
         return _to_bytes(value)
-    dtype = _dtype(datatype)
+    dtype = dtype_of(datatype)
+    if isinstance(value, np.ndarray) and value.dtype == dtype:
+        return value
     array = _numbers(value, dtype)
     if dtype.kind == "b":
         return _to_bool(array)
@@ -49,7 +54,12 @@ def to_datatype(value: Any, datatype: str) -> NDArray[Any]:
     return _to_float(array, dtype)
 
 
-def _dtype(datatype: str) -> np.dtype[Any]:
+def dtype_of(datatype: str) -> np.dtype[Any]:
+    """Return the numpy dtype of a data type of the protocol.
+
+    Raises:
+        ValueProblemError: there is none.
+    """
     if datatype == "BF16":
         try:
             import ml_dtypes  # noqa: PLC0415 - only BF16 models need it
@@ -94,16 +104,12 @@ def _numbers(value: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _object_numbers(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    takes_nan = dtype.kind not in "biu"
-    numbers = np.empty(array.shape, dtype=np.object_)
-    for index, item in np.ndenumerate(array):
-        if item is None and takes_nan:
-            numbers[index] = float("nan")
-        elif isinstance(item, bool | int | float | np.number | np.bool_):
-            numbers[index] = item
-        else:
+    nothing = float("nan") if dtype.kind not in "biu" else None
+    items = [nothing if item is None else item for item in array.ravel().tolist()]
+    for item in items:
+        if not isinstance(item, bool | int | float | np.number | np.bool_):
             raise ValueProblemError(f"{_shown(item)} is not a number")
-    return numbers
+    return _objects(items, array.shape)
 
 
 def _to_bool(array: NDArray[Any]) -> NDArray[np.bool_]:
@@ -143,27 +149,46 @@ def _to_float(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
             floats = wide.astype(dtype)
     except OverflowError as error:
         raise ValueProblemError("a number is too large") from error
-    overflown = np.isinf(floats) & np.isfinite(wide)
-    if bool(np.any(overflown)):
-        item = np.asarray(wide)[overflown].ravel()[0]
-        raise ValueProblemError(f"{item} is too large")
+    if dtype.itemsize < wide.dtype.itemsize or wide.dtype.kind in "iu":
+        overflown = np.isinf(floats) & np.isfinite(wide)
+        if bool(np.any(overflown)):
+            item = np.asarray(wide)[overflown].ravel()[0]
+            raise ValueProblemError(f"{item} is too large")
+    if array.dtype.kind in "iu":
+        _require_same_integers(array, floats)
     return floats
+
+
+def _require_same_integers(array: NDArray[Any], floats: NDArray[Any]) -> None:
+    """See that no integer was rounded, as those above 16777216 are in FP32."""
+    digits = np.finfo(floats.dtype).nmant + 1 if floats.dtype.kind == "f" else _BFLOAT16_DIGITS
+    if array.size == 0 or (array.max() <= 2**digits and array.min() >= -(2**digits)):
+        return
+    for item, same in zip(array.ravel().tolist(), floats.ravel().tolist(), strict=True):
+        if int(same) != item:
+            raise ValueProblemError(f"the integer {item} would become {same}")
 
 
 def _to_bytes(value: Any) -> NDArray[np.object_]:
     array = _array(value, np.object_)
-    result = np.empty(array.shape, dtype=np.object_)
-    for index, item in np.ndenumerate(array):
-        if isinstance(item, bytes):
-            result[index] = bytes(item)
-        elif isinstance(item, str):
-            try:
-                result[index] = item.encode("utf-8")
-            except UnicodeEncodeError as error:
-                raise ValueProblemError("text with lone surrogates is not UTF-8") from error
-        else:
-            raise ValueProblemError(f"{_shown(item)} is neither text nor bytes")
-    return result
+    return _objects([_bytes_of(item) for item in array.ravel().tolist()], array.shape)
+
+
+def _bytes_of(item: object) -> bytes:
+    if isinstance(item, bytes):
+        return bytes(item)
+    if not isinstance(item, str):
+        raise ValueProblemError(f"{_shown(item)} is neither text nor bytes")
+    try:
+        return item.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueProblemError("text with lone surrogates is not UTF-8") from error
+
+
+def _objects(items: list[Any], shape: tuple[int, ...]) -> NDArray[np.object_]:
+    array = np.empty(len(items), dtype=np.object_)
+    array[:] = items
+    return array.reshape(shape)
 
 
 def _shown(item: object, limit: int = 40) -> str:

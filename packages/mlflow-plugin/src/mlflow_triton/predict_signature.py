@@ -1,0 +1,67 @@
+"""What a served model takes and gives, as far as a prediction has to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from triton_deploy_core.ports.server import InferenceServer, ModelMetadata, TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSignature:
+    """A model's metadata, and what only its configuration says.
+
+    Attributes:
+        metadata: names, data types and shapes, the batch dimension included.
+        max_batch_size: above zero, the first dimension of every input and output is the batch,
+            and a request may have no more rows than this.
+        optional: inputs that may be left out.
+        decoupled: whether a request may have any number of answers.
+    """
+
+    metadata: ModelMetadata
+    max_batch_size: int = 0
+    optional: frozenset[str] = frozenset()
+    decoupled: bool = False
+
+    @classmethod
+    def ask(cls, server: InferenceServer, name: str) -> ModelSignature:
+        """Ask a server what it serves now.
+
+        Raises:
+            ModelNotServedError: the server does not serve that name.
+        """
+        return cls.of(server.metadata(name), server.config(name))
+
+    @classmethod
+    def of(cls, metadata: ModelMetadata, config: Mapping[str, Any]) -> ModelSignature:
+        """Put together the server's two answers about a model.
+
+        Source of the fields: ``model_config.proto`` of Triton's repository ``common``.
+        """
+        policy = config.get("model_transaction_policy") or {}
+        return cls(
+            metadata,
+            max_batch_size=int(config.get("max_batch_size") or 0),
+            optional=frozenset(
+                tensor["name"] for tensor in config.get("input") or () if tensor.get("optional")
+            ),
+            decoupled=bool(policy.get("decoupled")),
+        )
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.metadata.name
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """What it takes."""
+        return self.metadata.inputs
+
+    @property
+    def input_names(self) -> frozenset[str]:
+        """The names of what it takes."""
+        return frozenset(spec.name for spec in self.metadata.inputs)
