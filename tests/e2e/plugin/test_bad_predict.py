@@ -49,14 +49,6 @@ def test_inputs_that_do_not_fit(served, tmp_path, inputs, parts):
     assert not output.exists()
 
 
-def test_over_the_batch_limit(served):
-    many = np.zeros((5, 16), dtype=np.float32)
-    with pytest.raises(MlflowException) as caught:
-        get_deploy_client("triton").predict(NAME, {"INPUT0": many, "INPUT1": many})
-    assert "batch-size must be <= 4" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 def test_inputs_that_differ_in_batch_size(served):
     inputs = {"INPUT0": np.zeros((2, 16)), "INPUT1": np.zeros((3, 16))}
     with pytest.raises(MlflowException) as caught:

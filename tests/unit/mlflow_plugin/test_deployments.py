@@ -11,7 +11,7 @@ from mlflow.deployments import BaseDeploymentClient, get_deploy_client
 
 import mlflow_triton.deployments as plugin
 from mlflow_triton.exceptions import TritonDeploymentError
-from mlflow_triton.predicting import predict
+from mlflow_triton.predicting import Predictor
 from triton_deploy_core.errors import ModelNotServedError
 from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
 
@@ -101,6 +101,6 @@ class _Server:
 
 
 def test_outputs_come_in_the_models_own_order():
-    frame = predict(_Server(), "iris", {"x": [1.0]}, timeout=3)
+    frame = Predictor(_Server()).predict("iris", {"x": [1.0]}, timeout=3)
     assert list(frame.index) == ["first", "second"]
     np.testing.assert_array_equal(frame.loc["second"]["outputs"], [2.0])

@@ -6,6 +6,7 @@ in it the one subclass of `BaseDeploymentClient`, `run_local` and `target_help`.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
@@ -20,8 +21,8 @@ from triton_deploy_core.errors import InvalidSettingError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from mlflow_triton.predicting import Predictor
     from mlflow_triton.settings import Settings
-    from triton_deploy_core.ports.server import InferenceServer
 
 __all__ = ["TritonDeploymentClient", "run_local", "target_help"]
 
@@ -29,15 +30,17 @@ __all__ = ["TritonDeploymentClient", "run_local", "target_help"]
 class TritonDeploymentClient(BaseDeploymentClient):
     """Deploys models that MLflow tracks to NVIDIA Triton Inference Server.
 
-    Every method raises `mlflow_triton.exceptions.TritonDeploymentError`, an `MlflowException`.
+    One client may be used by several threads. Every method raises
+    `mlflow_triton.exceptions.TritonDeploymentError`, an `MlflowException`.
     """
 
     def __init__(self, target_uri: str) -> None:
         """Take a target URI: ``triton``, ``triton:URL`` or ``triton://host:port?key=value``."""
         super().__init__(target_uri)  # type: ignore[no-untyped-call]
-        self._servers: dict[Hashable, InferenceServer] = {}
+        self._predictors: dict[Hashable, Predictor] = {}
+        self._lock = threading.Lock()
         # MLflow's clients have no close(): connections go with the client.
-        weakref.finalize(self, _close_all, self._servers)
+        weakref.finalize(self, _close_all, self._predictors)
 
     def create_deployment(
         self,
@@ -177,36 +180,40 @@ class TritonDeploymentClient(BaseDeploymentClient):
 
         Args:
             deployment_name: the deployment's name.
-            inputs: a dict of numpy arrays or lists, or the DataFrame that the command line makes
-                of ``{"inputs": {"INPUT0": [[…]], …}}``.
+            inputs: a dict of arrays, lists or scalars; a DataFrame with a column an input; a JSON
+                object as the command line or MLflow's scoring server takes it; for a model with
+                one input, its value alone. Values are converted where that loses nothing. More
+                rows than the model takes at once are split.
             endpoint: none: Triton has no endpoints.
 
         Returns:
             A DataFrame with the column ``outputs`` and a row an output, each cell an array.
         """
-        from mlflow_triton.predicting import predict  # noqa: PLC0415 (slow, only needed here)
-
         with as_mlflow_errors():
             _refuse_endpoint(endpoint)
             settings = self._settings(Use.REQUEST)
-            server = self._server(settings)
-            return predict(server, deployment_name, inputs, timeout=settings.request_timeout)
+            return self._predictor(settings).predict(
+                deployment_name, inputs, timeout=settings.request_timeout
+            )
 
     def _settings(self, use: Use, config: Mapping[str, object] | None = None) -> Settings:
         return read_settings(use, target_uri=self.target_uri, config=config)
 
-    def _server(self, settings: Settings) -> InferenceServer:
-        """Return one server, with its open connections, for as long as the settings stay."""
-        limits = (settings.request_timeout, settings.keepalive)
-        key = (settings.triton_url, settings.access, *limits)
-        if key not in self._servers:
-            self._servers[key] = bootstrap.server(settings)
-        return self._servers[key]
+    def _predictor(self, settings: Settings) -> Predictor:
+        """Return one, with its open connections, for as long as the settings stay."""
+        from mlflow_triton.predicting import Predictor  # noqa: PLC0415 (slow, only needed here)
+
+        with self._lock:
+            limits = settings.request_timeout, settings.keepalive
+            key = settings.triton_url, settings.access, *limits
+            if key not in self._predictors:
+                self._predictors[key] = Predictor(bootstrap.server(settings))
+            return self._predictors[key]
 
 
-def _close_all(servers: dict[Hashable, InferenceServer]) -> None:
-    for server in servers.values():
-        server.close()
+def _close_all(predictors: dict[Hashable, Predictor]) -> None:
+    for predictor in predictors.values():
+        predictor.close()
 
 
 def _refuse_endpoint(endpoint: str | None) -> None:

@@ -1,13 +1,22 @@
-"""One prediction: inputs as users give them, outputs as NVIDIA's plugin returns them."""
+"""Predictions: inputs as users give them, outputs as NVIDIA's plugin returns them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from mlflow_triton.predict_batches import infer_in_batches
 from mlflow_triton.predict_inputs import to_inputs
 from mlflow_triton.predict_outputs import to_frame
 from mlflow_triton.predict_signature import ModelSignature
-from triton_deploy_core.errors import RequestRefusedError
+from triton_deploy_core.errors import (
+    InvalidInputError,
+    ModelNotServedError,
+    RequestRefusedError,
+)
 from triton_deploy_core.names import DeploymentName
 
 if TYPE_CHECKING:
@@ -15,29 +24,78 @@ if TYPE_CHECKING:
 
     from triton_deploy_core.ports.server import InferenceServer
 
-# Triton's words, from CheckRequest in the core's infer_request.cc: "inference request batch-size
-# must be <= 4 for 'iris'".
-_TOO_MANY_ROWS = "batch-size must be <="
 
+class Predictor:
+    """Predictions with the models of one server. Safe for several threads.
 
-def predict(
-    server: InferenceServer, name: str | None, inputs: object, *, timeout: float
-) -> DataFrame:
-    """Run a deployment on inputs and return its outputs, one a row.
-
-    Raises:
-        InvalidInputError: the inputs are not what the model takes.
-        ModelNotServedError: the server does not serve that name.
+    A model is asked once what it takes. That it was updated since, perhaps by somebody else, shows
+    when inputs do not fit or are refused: it is then asked again, and where the answer is
+    another one, so is the prediction.
     """
-    parsed = DeploymentName(name or "")
-    signature = ModelSignature.ask(server, str(parsed))
-    try:
-        answered = server.infer(str(parsed), to_inputs(inputs, signature), timeout=timeout)
-    except RequestRefusedError as error:
-        if _TOO_MANY_ROWS in error.reason:
-            error.amend("Send fewer rows, or update the deployment with -C max_batch_size=N.")
-        raise
-    # Triton answers in the order in which the backend was done, and a model may leave some out.
-    place = {spec.name: number for number, spec in enumerate(signature.metadata.outputs)}
-    names = sorted(answered, key=lambda name: place.get(name, len(place)))
-    return to_frame({name: answered[name] for name in names})
+
+    def __init__(self, server: InferenceServer) -> None:
+        self._server = server
+        self._signatures: dict[str, ModelSignature] = {}
+
+    def predict(self, name: str | None, inputs: object, *, timeout: float) -> DataFrame:
+        """Run a deployment on inputs and return its outputs, one a row.
+
+        Args:
+            name: the deployment.
+            inputs: see `predict_forms`; of any number of rows.
+            timeout: seconds that one request may take.
+
+        Raises:
+            InvalidInputError: the inputs are not what the model takes.
+            ModelNotServedError: the server does not serve that name.
+            RequestRefusedError: the model failed on the inputs.
+        """
+        parsed = str(DeploymentName(name or ""))
+        known = self._signatures.get(parsed)
+        if known is None:
+            return self._run(self._ask(parsed), inputs, timeout)
+        try:
+            return self._run(known, inputs, timeout, may_be_old=True)
+        except (InvalidInputError, RequestRefusedError):
+            signature = self._ask(parsed)
+            if signature == known:
+                raise
+        except ModelNotServedError:
+            self._signatures.pop(parsed, None)
+            raise
+        return self._run(signature, inputs, timeout)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._server.close()
+
+    def _ask(self, name: str) -> ModelSignature:
+        self._signatures.pop(name, None)
+        signature = ModelSignature.ask(self._server, name)
+        self._signatures[name] = signature
+        return signature
+
+    def _run(
+        self, signature: ModelSignature, raw: object, timeout: float, *, may_be_old: bool = False
+    ) -> DataFrame:
+        inputs = to_inputs(raw, signature)
+        limit = signature.max_batch_size
+        if limit > 0 and any(array.shape[0] > limit for array in inputs.values()):
+            # No answer would show that the rows of a new model may not be sent apart.
+            if may_be_old and self._ask(signature.name) != signature:
+                return self.predict(signature.name, raw, timeout=timeout)
+            outputs: Mapping[str, NDArray[Any]] = infer_in_batches(
+                lambda batch: self._server.infer(signature.name, batch, timeout=timeout),
+                inputs,
+                batch_size=limit,
+            )
+        else:
+            whole = {
+                name: array if isinstance(array, np.ndarray) else array[:]
+                for name, array in inputs.items()
+            }
+            outputs = self._server.infer(signature.name, whole, timeout=timeout)
+        # Triton answers in the order in which the backend was done, and a model may leave some out.
+        place = {spec.name: number for number, spec in enumerate(signature.metadata.outputs)}
+        names = sorted(outputs, key=lambda name: place.get(name, len(place)))
+        return to_frame({name: outputs[name] for name in names})
