@@ -15,8 +15,9 @@ from triton_deploy_core.errors import (
     ServerTimeoutError,
     ServerUnreachableError,
 )
-from triton_deploy_transport._http_client import ConnectTimeoutError, OversizedReplyError
+from triton_deploy_transport._http_client import ConnectTimeoutError
 from triton_deploy_transport._http_errors import mapped_errors
+from triton_deploy_transport._http_reply import OversizedReplyError
 
 ARGUMENTS = {http.client.IncompleteRead: (b"", 3), http.client.UnknownProtocol: ("HTTP/9",)}
 

@@ -42,7 +42,10 @@ def datatype_of(array: NDArray[np.generic]) -> str:
     Raises:
         ValueError: the array's dtype has no counterpart in the protocol (complex, datetime, …).
     """
-    if array.dtype.kind in "SUO":
+    found = _BY_DTYPE.get(array.dtype)
+    if found is not None:
+        return found
+    if array.dtype.kind in "SU":
         return "BYTES"
     if array.dtype.name == "bfloat16":
         return "BF16"

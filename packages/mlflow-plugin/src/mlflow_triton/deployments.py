@@ -6,6 +6,7 @@ in it the one subclass of `BaseDeploymentClient`, `run_local` and `target_help`.
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Hashable, Mapping
@@ -15,7 +16,7 @@ from mlflow.deployments import BaseDeploymentClient
 
 from mlflow_triton import bootstrap
 from mlflow_triton.exceptions import as_mlflow_errors
-from mlflow_triton.settings import Use, read_settings
+from mlflow_triton.settings import VARIABLES, Use, read_settings
 from triton_deploy_core.errors import InvalidSettingError
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class TritonDeploymentClient(BaseDeploymentClient):
         super().__init__(target_uri)  # type: ignore[no-untyped-call]
         self._predictors: dict[Hashable, Predictor] = {}
         self._lock = threading.Lock()
+        # What the environment said at the last prediction, and what came of it.
+        self._last: tuple[tuple[str | None, ...], Predictor | None, float] = (), None, 0.0
         # MLflow's clients have no close(): connections go with the client.
         weakref.finalize(self, _close_all, self._predictors)
 
@@ -191,24 +194,29 @@ class TritonDeploymentClient(BaseDeploymentClient):
         """
         with as_mlflow_errors():
             _refuse_endpoint(endpoint)
-            settings = self._settings(Use.REQUEST)
-            return self._predictor(settings).predict(
-                deployment_name, inputs, timeout=settings.request_timeout
-            )
+            predictor, timeout = self._predictor()
+            return predictor.predict(deployment_name, inputs, timeout=timeout)
 
     def _settings(self, use: Use, config: Mapping[str, object] | None = None) -> Settings:
         return read_settings(use, target_uri=self.target_uri, config=config)
 
-    def _predictor(self, settings: Settings) -> Predictor:
-        """Return one, with its open connections, for as long as the settings stay."""
+    def _predictor(self) -> tuple[Predictor, float]:
+        """Return one, with its open connections, and its time-out, for as long as settings stay."""
+        environment = tuple(map(os.environ.get, VARIABLES))
+        last_environment, predictor, timeout = self._last
+        if predictor is not None and environment == last_environment:
+            return predictor, timeout
         from mlflow_triton.predicting import Predictor  # noqa: PLC0415 (slow, only needed here)
 
+        settings = self._settings(Use.REQUEST)
+        limits = settings.request_timeout, settings.keepalive
+        key = settings.triton_url, settings.access, *limits
         with self._lock:
-            limits = settings.request_timeout, settings.keepalive
-            key = settings.triton_url, settings.access, *limits
             if key not in self._predictors:
                 self._predictors[key] = Predictor(bootstrap.server(settings))
-            return self._predictors[key]
+            predictor = self._predictors[key]
+        self._last = environment, predictor, settings.request_timeout
+        return predictor, settings.request_timeout
 
 
 def _close_all(predictors: dict[Hashable, Predictor]) -> None:

@@ -31,9 +31,9 @@ class Document:
             names: the model's inputs. One that is called like a key of a document is meant
                 itself.
         """
-        if is_of(raw, "pandas", "DataFrame"):
-            return cls._of_frame(raw, names)
-        if not isinstance(raw, Mapping) or len(raw) != 1:
+        if not isinstance(raw, Mapping):
+            return cls._of_frame(raw, names) if is_of(raw, "pandas", "DataFrame") else None
+        if len(raw) != 1:
             return None
         ((key, value),) = raw.items()
         return cls(key, value) if key in _KEYS and key not in names else None

@@ -36,18 +36,13 @@ def by_name(raw: Any, signature: ModelSignature) -> dict[str, Any]:
     Raises:
         InvalidInputError: the form can't be understood.
     """
-    if type(raw) is not dict:
-        document = Document.of(raw, signature.input_names)
-        table = None if document else _checked(table_of, raw)
-        if table is not None:
-            return _from_columns(table, signature)
-    else:
-        document = Document.of(raw, signature.input_names)
+    document = Document.of(raw, signature.input_names)
     if document is not None:
         return _from_document(document, signature)
     if isinstance(raw, Mapping):
         return {str(name): value for name, value in raw.items()}
-    return _alone(raw, signature)
+    table = _checked(table_of, raw)
+    return _alone(raw, signature) if table is None else _from_columns(table, signature)
 
 
 def _from_document(document: Document, signature: ModelSignature) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mlflow_triton.predict_columns import Column, column_of, is_of
@@ -41,7 +42,8 @@ def to_inputs(raw: Any, signature: ModelSignature) -> dict[str, Input]:
             lists every problem.
     """
     given = by_name(raw, signature)
-    problems = _unknown([name for name in given if name not in signature.input_names])
+    names = signature.input_names
+    problems = _unknown([name for name in given if name not in names])
     arrays: dict[str, Input] = {}
     for spec in signature.inputs:
         value = given.get(spec.name)
@@ -74,12 +76,8 @@ def _unknown(names: list[str]) -> list[str]:
 
 
 def _to_array(value: Any, spec: TensorSpec) -> Input:
-    if is_of(value, "pandas", "Series"):
-        value = column_of(value)
-    elif is_of(value, "pyarrow", "Array", "ChunkedArray"):
-        value = column_of(value.to_pandas())
-    elif is_of(value, "scipy.sparse", "spmatrix", "sparray"):
-        value = value.toarray()
+    if type(value) is not np.ndarray:
+        value = _plain(value)
     is_column = isinstance(value, Column)
     array = converted(value.rows if is_column else value, spec.datatype)
     if fits(array.shape, spec.shape):
@@ -88,6 +86,17 @@ def _to_array(value: Any, spec: TensorSpec) -> Input:
     if shape is None:
         raise ValueProblemError("the shape does not fit")
     return array.reshape(shape)
+
+
+def _plain(value: Any) -> Any:
+    """Return what other libraries hold values in as an array or a column."""
+    if is_of(value, "pandas", "Series"):
+        return column_of(value)
+    if is_of(value, "pyarrow", "Array", "ChunkedArray"):
+        return column_of(value.to_pandas())
+    if is_of(value, "scipy.sparse", "spmatrix", "sparray"):
+        return value.toarray()
+    return value
 
 
 def _batch_problems(arrays: Mapping[str, Input], signature: ModelSignature) -> list[str]:

@@ -415,6 +415,10 @@ def read_settings(
     return Settings(MappingProxyType(values))
 
 
+VARIABLES = tuple(setting.variable for setting in SETTINGS if setting.variable)
+"""Every variable of the environment that can change what `read_settings` returns."""
+
+
 def _from_environment(
     known: Mapping[str, Setting], environment: Mapping[str, str]
 ) -> dict[str, Any]:

@@ -6,7 +6,6 @@ sends a byte now and then keeps its caller for ever. Here each operation gets wh
 
 from __future__ import annotations
 
-import io
 import socket
 from typing import TYPE_CHECKING
 
@@ -21,16 +20,10 @@ _PIECE = 1 << 20
 
 
 class DeadlineSocket:
-    """As much of a socket as `http.client` uses. `deadline` is set anew for each request.
-
-    Like a socket's own, its `close` waits for the files that were made of it: `http.client` closes
-    a connection that is not kept before it reads the answer's body.
-    """
+    """A connected socket. `deadline` is set anew for each request."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._sock = sock
-        self._readers = 0
-        self._closed = False
         self.deadline = deadline
 
     @classmethod
@@ -69,21 +62,15 @@ class DeadlineSocket:
             self._sock.settimeout(_left(self.deadline))
             view = view[self._sock.send(view[:_PIECE]) :]
 
+    def receive(self, size: int) -> bytes:
+        """Receive what is there, at least one byte and at most `size`; none at the end."""
+        self._sock.settimeout(_left(self.deadline))
+        return self._sock.recv(size)
+
     def receive_into(self, buffer: Buffer) -> int:
         """Receive what is there, at least one byte; 0 at the end of the stream."""
         self._sock.settimeout(_left(self.deadline))
         return self._sock.recv_into(buffer)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return a buffered reader; closing it does not close the socket."""
-        self._readers += 1
-        return io.BufferedReader(_Reader(self))
-
-    def reader_closed(self) -> None:
-        """Take note that a file made by `makefile` is closed."""
-        self._readers -= 1
-        if self._closed:
-            self.close()
 
     def is_quiet(self) -> bool:
         """Tell whether the other side has neither closed nor said anything unasked."""
@@ -98,26 +85,8 @@ class DeadlineSocket:
         return False
 
     def close(self) -> None:
-        """Close the connection, as soon as nobody reads from it any more."""
-        self._closed = True
-        if self._readers <= 0:
-            self._sock.close()
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, sock: DeadlineSocket) -> None:
-        self._sock = sock
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Buffer, /) -> int:
-        return self._sock.receive_into(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            super().close()
-            self._sock.reader_closed()
+        """Close the connection."""
+        self._sock.close()
 
 
 def _left(deadline: Deadline) -> float:

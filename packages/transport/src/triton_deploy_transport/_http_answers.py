@@ -9,7 +9,7 @@ from triton_deploy_core.errors import NotTritonError
 from triton_deploy_transport._refusals import Cause, Refusal, no_permission
 
 if TYPE_CHECKING:
-    from triton_deploy_transport._http_client import Reply
+    from triton_deploy_transport._http_reply import Reply
 
 _DENIED = {401, 403, 407, 429}
 _UNKNOWN_METHOD = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}

@@ -5,14 +5,13 @@ No redirect is followed and no proxy of the environment is used.
 
 from __future__ import annotations
 
-import http.client
-import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from triton_deploy_core.clock import Deadline, SystemClock
 from triton_deploy_transport._deadline_socket import DeadlineSocket
+from triton_deploy_transport._http_reply import Reply, read_reply
 
 if TYPE_CHECKING:
     import ssl
@@ -20,12 +19,9 @@ if TYPE_CHECKING:
 
     from triton_deploy_transport._server_url import ServerUrl
 
-_PIECE = 1 << 20
+_SMALL_BYTES = 1 << 16
+_LARGE_BYTES = 1 << 20
 _MAX_IDLE = 8
-
-
-class OversizedReplyError(http.client.HTTPException):
-    """An answer is larger than anything that the caller wants to hold in memory."""
 
 
 class ConnectTimeoutError(TimeoutError):
@@ -46,29 +42,8 @@ class Request:
     repeatable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One whole answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: memoryview
-
-    def header(self, name: str) -> str:
-        """Return a header, whatever its case, or nothing."""
-        return self.headers.get(name.lower(), "")
-
-    def json(self) -> object:
-        """Return the body as JSON.
-
-        Raises:
-            ValueError: it is none.
-        """
-        return json.loads(bytes(self.body))
-
-
 class HttpClient:
-    """Exchanges requests for replies with one server. Raises what `http.client` raises.
+    """Exchanges requests for replies with one server. Raises what `read_reply` raises.
 
     `headers` is asked for each request; its names are in lower case.
     """
@@ -89,7 +64,7 @@ class HttpClient:
         self._connect_timeout = connect_timeout
         self._keepalive = keepalive
         self._max_reply_bytes = max_reply_bytes
-        self._idle: deque[tuple[http.client.HTTPConnection, DeadlineSocket]] = deque()
+        self._idle: deque[DeadlineSocket] = deque()
 
     def exchange(self, request: Request, *, timeout: float) -> Reply:
         """Send a request and return the whole answer, all within `timeout` seconds.
@@ -102,100 +77,75 @@ class HttpClient:
         kept = self._kept()
         if kept is not None:
             try:
-                return self._exchange(*kept, request, deadline)
+                return self._exchange(kept, request, deadline)
             except ConnectionError:
                 # The server may close an idle connection just now: a new one decides.
                 if not request.repeatable:
                     raise
-        return self._exchange(*self._open(deadline), request, deadline)
+        return self._exchange(self._open(deadline), request, deadline)
 
     def close(self) -> None:
         """Close the connections that nobody uses just now."""
         while self._idle:
-            self._idle.pop()[0].close()
+            self._idle.pop().close()
 
-    def _kept(self) -> tuple[http.client.HTTPConnection, DeadlineSocket] | None:
+    def _kept(self) -> DeadlineSocket | None:
         while self._idle:
             try:
-                connection, sock = self._idle.pop()
+                sock = self._idle.pop()
             except IndexError:  # another thread took it
                 return None
             if sock.is_quiet():
-                return connection, sock
-            connection.close()
+                return sock
+            sock.close()
         return None
 
-    def _open(self, deadline: Deadline) -> tuple[http.client.HTTPConnection, DeadlineSocket]:
+    def _open(self, deadline: Deadline) -> DeadlineSocket:
         limit = min(self._connect_timeout, deadline.remaining())
         try:
             sock = DeadlineSocket.connect(
                 self._url.host, self._url.port, self._tls, Deadline.after(limit, deadline.clock)
             )
-            sock.keep_alive(self._keepalive)
         except TimeoutError as error:
             raise ConnectTimeoutError(f"{limit:g} s") from error
-        connection = http.client.HTTPConnection(self._url.host, self._url.port)
-        connection.default_port = self._url.default_port
-        connection.auto_open = 0
-        connection.sock = sock  # as much of a socket as it uses
-        return connection, sock
+        sock.keep_alive(self._keepalive)
+        return sock
 
-    def _exchange(
-        self,
-        connection: http.client.HTTPConnection,
-        sock: DeadlineSocket,
-        request: Request,
-        deadline: Deadline,
-    ) -> Reply:
+    def _exchange(self, sock: DeadlineSocket, request: Request, deadline: Deadline) -> Reply:
         sock.deadline = deadline
         keep = False
         try:
-            self._send(connection, request)
-            with connection.getresponse() as response:
-                reply = Reply(
-                    status=response.status,
-                    headers={name.lower(): value for name, value in response.getheaders()},
-                    body=self._body(response),
-                )
-                keep = not response.will_close and len(self._idle) < _MAX_IDLE
+            self._send(sock, request)
+            reply, keep = read_reply(sock, request.method, limit=self._max_reply_bytes)
             return reply
         finally:
-            if keep:
-                self._idle.append((connection, sock))
+            if keep and len(self._idle) < _MAX_IDLE:
+                self._idle.append(sock)
             else:
-                connection.close()
+                sock.close()
 
-    def _send(self, connection: http.client.HTTPConnection, request: Request) -> None:
-        headers = {"Accept-Encoding": "identity", **request.headers}
+    def _send(self, sock: DeadlineSocket, request: Request) -> None:
+        size = sum(len(piece) for piece in request.body)
+        head = self._head(request, size)
+        if size <= _SMALL_BYTES:
+            sock.sendall(b"".join((head, *request.body)))
+            return
+        sock.sendall(head)
+        try:
+            for piece in request.body:
+                sock.sendall(piece)
+        except (BrokenPipeError, ConnectionResetError):
+            # A server that refuses a large body answers before it has read all of it.
+            if size <= _LARGE_BYTES:
+                raise
+
+    def _head(self, request: Request, size: int) -> bytes:
+        headers = {"Host": self._url.authority, "Accept-Encoding": "identity", **request.headers}
         if self._url.authorization:
             headers["authorization"] = self._url.authorization
         headers |= self._headers()
         if request.method == "POST":
-            headers["Content-Length"] = str(sum(len(piece) for piece in request.body))
-        connection.putrequest(
-            request.method, self._url.prefix + request.path, skip_accept_encoding=True
-        )
-        for name, value in headers.items():
-            connection.putheader(name, value)
-        connection.endheaders()
-        try:
-            for piece in request.body:
-                connection.send(piece)
-        except (BrokenPipeError, ConnectionResetError):
-            # A server that refuses a large body answers before it has read all of it.
-            if sum(len(piece) for piece in request.body) <= _PIECE:
-                raise
-
-    def _body(self, response: http.client.HTTPResponse) -> memoryview:
-        body = bytearray()
-        # `length` is what the server announced, None where it sends chunks.
-        limit, announced = self._max_reply_bytes, response.length or 0
-        if announced > limit:
-            raise OversizedReplyError(f"{announced} bytes")
-        while piece := response.read(min(_PIECE, limit + 1 - len(body))):
-            body += piece
-            if len(body) > limit:
-                raise OversizedReplyError(f"more than {limit} bytes")
-        if len(body) < announced:
-            raise http.client.IncompleteRead(b"", announced - len(body))
-        return memoryview(body)
+            headers["Content-Length"] = str(size)
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        path = self._url.prefix + request.path
+        return f"{request.method} {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")

@@ -26,7 +26,8 @@ from triton_deploy_core.errors import (
     ServerTimeoutError,
     ServerUnreachableError,
 )
-from triton_deploy_transport._http_client import ConnectTimeoutError, OversizedReplyError
+from triton_deploy_transport._http_client import ConnectTimeoutError
+from triton_deploy_transport._http_reply import OversizedReplyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -44,9 +44,12 @@ class ServerUrl:
     shown: str
 
     @property
-    def default_port(self) -> int:
-        """The port that an HTTP URL of this scheme leaves out."""
-        return _PORTS["https" if self.tls else "http"]
+    def authority(self) -> str:
+        """Host and port as the header ``Host`` has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (
+            host if self.port == _PORTS["https" if self.tls else "http"] else f"{host}:{self.port}"
+        )
 
     @classmethod
     def parse(cls, url: str, schemes: Sequence[str] = HTTP_SCHEMES) -> ServerUrl:

@@ -16,11 +16,17 @@ from triton_deploy_core.datatypes import NUMPY_DTYPES, datatype_of
 from triton_deploy_core.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 _LENGTH = struct.Struct("<I")
+_LITTLE: Mapping[str, np.dtype[Any]] = {
+    name: dtype.newbyteorder("<") for name, dtype in NUMPY_DTYPES.items()
+}
+_SENT_AS_THEY_ARE = frozenset(
+    dtype for name, dtype in NUMPY_DTYPES.items() if name != "BYTES" and dtype == _LITTLE[name]
+)
 
 
 def encoded(name: str, array: NDArray[np.generic]) -> tuple[str, memoryview]:
@@ -40,6 +46,8 @@ def encoded(name: str, array: NDArray[np.generic]) -> tuple[str, memoryview]:
 def _bytes_of(array: NDArray[np.generic], datatype: str) -> memoryview:
     if datatype == "BYTES":
         return memoryview(b"".join(_elements(array)))
+    if array.flags.c_contiguous and array.dtype in _SENT_AS_THEY_ARE and array.size:
+        return array.data.cast("B")
     little = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
     # Through uint8: an array of bfloat16 or of no element offers no buffer of its own.
     return np.ascontiguousarray(little).reshape(-1).view(np.uint8).data
@@ -67,7 +75,11 @@ def decoded(data: memoryview, datatype: str, shape: tuple[int, ...]) -> NDArray[
     if len(data) != math.prod(shape) * dtype.itemsize:
         message = f"{len(data)} bytes are no {datatype} tensor of shape {shape}"
         raise ValueError(message)
-    return np.frombuffer(data, dtype=np.uint8).view(dtype).reshape(shape)
+    if datatype == "BF16" or not data:  # neither has a buffer of its own
+        return np.frombuffer(data, dtype=np.uint8).view(dtype).reshape(shape)
+    array: NDArray[np.generic] = np.frombuffer(data, dtype=dtype).reshape(shape)
+    # Behind another tensor's bytes, a tensor may begin where its type should not.
+    return array if array.flags.aligned else array.copy()
 
 
 def _split(data: memoryview) -> Iterator[bytes]:
@@ -105,8 +117,7 @@ def _objects(elements: list[bytes]) -> NDArray[np.generic]:
 def _dtype(datatype: str) -> np.dtype[Any]:
     if datatype == "BF16":
         return _bfloat16()
-    dtype: np.dtype[Any] = NUMPY_DTYPES[datatype].newbyteorder("<")
-    return dtype
+    return _LITTLE[datatype]
 
 
 def _bfloat16() -> np.dtype[Any]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from triton_deploy_transport._tensor_bytes import decoded, encoded, from_values
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+_CACHED_BYTES = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +35,28 @@ def encode_request(inputs: Mapping[str, NDArray[np.generic]]) -> EncodedRequest:
     Raises:
         InvalidInputError: an array's dtype has no counterpart in the protocol.
     """
-    described: list[dict[str, Any]] = []
+    described: list[tuple[str, str, tuple[int, ...], int]] = []
     tensors: list[memoryview] = []
     for name, array in inputs.items():
         datatype, data = encoded(name, array)
         tensors.append(data)
-        described.append(
-            {
-                "name": name,
-                "datatype": datatype,
-                "shape": list(array.shape),
-                "parameters": {"binary_data_size": len(data)},
-            }
-        )
-    request = {"inputs": described, "parameters": {"binary_data_output": True}}
-    return EncodedRequest(json.dumps(request).encode(), tuple(tensors))
+        described.append((name, datatype, array.shape, len(data)))
+    return EncodedRequest(_request_header(tuple(described)), tuple(tensors))
+
+
+# Requests come in series of the same shapes: what they have in common is made once.
+@lru_cache(maxsize=256)
+def _request_header(described: tuple[tuple[str, str, tuple[int, ...], int], ...]) -> bytes:
+    inputs = [
+        {
+            "name": name,
+            "datatype": datatype,
+            "shape": list(shape),
+            "parameters": {"binary_data_size": size},
+        }
+        for name, datatype, shape, size in described
+    ]
+    return json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
 
 
 def decode_response(body: memoryview, header_size: int) -> dict[str, NDArray[np.generic]]:
@@ -59,10 +69,37 @@ def decode_response(body: memoryview, header_size: int) -> dict[str, NDArray[np.
     Raises:
         ValueError, KeyError, TypeError: the body is not what the protocol says.
     """
-    header = json.loads(bytes(body[:header_size]))
+    header = bytes(body[:header_size])
+    binary = _binary_outputs(header) if header_size <= _CACHED_BYTES else None
+    if binary is None:
+        return _outputs(body, header)
     outputs: dict[str, NDArray[np.generic]] = {}
     offset = header_size
-    for output in header["outputs"]:
+    for name, datatype, shape, size in binary:
+        outputs[name] = decoded(body[offset : offset + size], datatype, shape)
+        offset += size
+    return outputs
+
+
+@lru_cache(maxsize=256)
+def _binary_outputs(header: bytes) -> tuple[tuple[str, str, tuple[int, ...], int], ...] | None:
+    """Return the outputs that a response announces, or None if one of them is in the JSON."""
+    described = [
+        (
+            output["name"],
+            output["datatype"],
+            tuple(output["shape"]),
+            output.get("parameters", {}).get("binary_data_size"),
+        )
+        for output in json.loads(header)["outputs"]
+    ]
+    return None if any(size is None for *_, size in described) else tuple(described)
+
+
+def _outputs(body: memoryview, header: bytes) -> dict[str, NDArray[np.generic]]:
+    outputs: dict[str, NDArray[np.generic]] = {}
+    offset = len(header)
+    for output in json.loads(header)["outputs"]:
         size = output.get("parameters", {}).get("binary_data_size")
         shape = tuple(output["shape"])
         if size is None:

@@ -15,8 +15,9 @@ from triton_deploy_core.errors import (
 )
 from triton_deploy_transport import _kserve_json as kserve
 from triton_deploy_transport._http_answers import accepted, not_triton, refusal
-from triton_deploy_transport._http_client import HttpClient, Reply, Request
+from triton_deploy_transport._http_client import HttpClient, Request
 from triton_deploy_transport._http_errors import mapped_errors
+from triton_deploy_transport._http_reply import BINARY_HEADER, Reply
 from triton_deploy_transport._refusals import (
     raise_refused,
     refuse_load,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 KEEPALIVE_SECONDS = 60.0
 """How often a silent connection is tried, so that nothing in between forgets it."""
-_BINARY_HEADER = "Inference-Header-Content-Length"
 
 
 class HttpServer:
@@ -166,7 +166,7 @@ class HttpServer:
             body=(encoded.header, *encoded.tensors),
             headers={
                 "Content-Type": "application/octet-stream",
-                _BINARY_HEADER: str(len(encoded.header)),
+                BINARY_HEADER: str(len(encoded.header)),
             },
             repeatable=False,
         )
@@ -230,7 +230,7 @@ class HttpServer:
 
 
 def _outputs(reply: Reply) -> Mapping[str, NDArray[np.generic]]:
-    header_size = int(reply.header(_BINARY_HEADER) or len(reply.body))
+    header_size = int(reply.header(BINARY_HEADER) or len(reply.body))
     return decode_response(reply.body, header_size)
 
 
