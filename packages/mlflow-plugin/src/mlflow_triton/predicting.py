@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class Predictor:
             if may_be_old and self._ask(signature.name) != signature:
                 return self.predict(signature.name, raw, timeout=timeout)
             outputs: Mapping[str, NDArray[Any]] = infer_in_batches(
-                lambda batch: self._server.infer(signature.name, batch, timeout=timeout),
+                partial(self._server.infer_many, signature.name, timeout=timeout),
                 inputs,
                 batch_size=limit,
             )

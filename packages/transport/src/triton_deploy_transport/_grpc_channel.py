@@ -60,6 +60,18 @@ class GrpcChannel:
             raise
         return answer
 
+    def begin(self, method: str, request: bytes, *, timeout: float) -> grpc.Future:
+        """Send a request; its future's `result` is what `call` returns, or raises what it does.
+
+        Raises:
+            InvalidSettingError: a certificate or a token can't be read any more.
+        """
+        headers = self._authorization | self._access.request_headers()
+        channel = self._open()
+        return channel.unary_unary(_SERVICE + method).future(
+            request, timeout=timeout, metadata=tuple(headers.items())
+        )
+
     def close(self) -> None:
         """Close the connection."""
         with self._lock:

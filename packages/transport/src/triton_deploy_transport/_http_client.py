@@ -42,6 +42,36 @@ class Request:
     repeatable: bool = True
 
 
+class PendingReply:
+    """The answer to a request that was sent. One of its methods is called, once."""
+
+    __slots__ = ("_idle", "_limit", "_method", "_sock")
+
+    def __init__(
+        self, sock: DeadlineSocket, method: str, limit: int, idle: deque[DeadlineSocket]
+    ) -> None:
+        self._sock = sock
+        self._method = method
+        self._limit = limit
+        self._idle = idle
+
+    def reply(self) -> Reply:
+        """Return the whole answer. Raises what `read_reply` raises."""
+        keep = False
+        try:
+            reply, keep = read_reply(self._sock, self._method, limit=self._limit)
+            return reply
+        finally:
+            if keep and len(self._idle) < _MAX_IDLE:
+                self._idle.append(self._sock)
+            else:
+                self._sock.close()
+
+    def abandon(self) -> None:
+        """Close the connection: the server need not answer any more."""
+        self._sock.close()
+
+
 class HttpClient:
     """Exchanges requests for replies with one server. Raises what `read_reply` raises.
 
@@ -59,6 +89,7 @@ class HttpClient:
         max_reply_bytes: int,
     ) -> None:
         self._url = url
+        self._authority = url.authority
         self._tls = tls
         self._headers = headers
         self._connect_timeout = connect_timeout
@@ -77,12 +108,21 @@ class HttpClient:
         kept = self._kept()
         if kept is not None:
             try:
-                return self._exchange(kept, request, deadline)
+                return self._sent(kept, request, deadline).reply()
             except ConnectionError:
                 # The server may close an idle connection just now: a new one decides.
                 if not request.repeatable:
                     raise
-        return self._exchange(self._open(deadline), request, deadline)
+        return self._sent(self._open(deadline), request, deadline).reply()
+
+    def begin(self, request: Request, *, timeout: float) -> PendingReply:
+        """Send a request that is not repeated. The answer has to be there after `timeout` seconds.
+
+        Raises:
+            OSError: the connection failed; `TimeoutError` where time ran out.
+        """
+        deadline = Deadline.after(timeout, SystemClock())
+        return self._sent(self._kept() or self._open(deadline), request, deadline)
 
     def close(self) -> None:
         """Close the connections that nobody uses just now."""
@@ -111,18 +151,14 @@ class HttpClient:
         sock.keep_alive(self._keepalive)
         return sock
 
-    def _exchange(self, sock: DeadlineSocket, request: Request, deadline: Deadline) -> Reply:
+    def _sent(self, sock: DeadlineSocket, request: Request, deadline: Deadline) -> PendingReply:
         sock.deadline = deadline
-        keep = False
         try:
             self._send(sock, request)
-            reply, keep = read_reply(sock, request.method, limit=self._max_reply_bytes)
-            return reply
-        finally:
-            if keep and len(self._idle) < _MAX_IDLE:
-                self._idle.append(sock)
-            else:
-                sock.close()
+        except BaseException:
+            sock.close()
+            raise
+        return PendingReply(sock, request.method, self._max_reply_bytes, self._idle)
 
     def _send(self, sock: DeadlineSocket, request: Request) -> None:
         size = sum(len(piece) for piece in request.body)
@@ -140,7 +176,7 @@ class HttpClient:
                 raise
 
     def _head(self, request: Request, size: int) -> bytes:
-        headers = {"Host": self._url.authority, "Accept-Encoding": "identity", **request.headers}
+        headers = {"Host": self._authority, "Accept-Encoding": "identity", **request.headers}
         if self._url.authorization:
             headers["authorization"] = self._url.authorization
         headers |= self._headers()

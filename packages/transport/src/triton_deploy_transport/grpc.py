@@ -6,6 +6,8 @@ Importing this module imports grpc and protobuf, which takes a fifth of a second
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -23,6 +25,7 @@ from triton_deploy_core.errors import (
 from triton_deploy_transport import _grpc_messages as messages
 from triton_deploy_transport._grpc_channel import GrpcChannel
 from triton_deploy_transport._grpc_errors import explained, unreadable
+from triton_deploy_transport._in_flight import in_order
 from triton_deploy_transport._message_json import to_json
 from triton_deploy_transport._refusals import (
     Refusal,
@@ -36,7 +39,7 @@ from triton_deploy_transport._time_limits import seconds
 from triton_deploy_transport.access import Access
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
         VersionStatistics,
     )
 
+    Inputs = Mapping[str, NDArray[np.generic]]
     Refuse = Callable[[Refusal], NoReturn]
 
 _T = TypeVar("_T")
@@ -176,17 +180,22 @@ class GrpcServer:
             InvalidInputError: an array's dtype has no counterpart in the protocol, or all of them
                 are too large for one request.
         """
-        try:
-            request = messages.infer_request(name, inputs)
-        except messages.MessageTooLargeError as error:
-            message = (
-                f"the inputs for model {name!r} have {error} bytes, one message of gRPC has at "
-                f"most {messages.MAX_MESSAGE_BYTES}: send fewer rows at once"
-            )
-            raise InvalidInputError(message) from None
+        request = _infer_request(name, inputs)
         refuse = self._refusing_model(name, "an inference with")
         answer = self._call("ModelInfer", request, refuse, timeout)
         return self._read(answer, pb.ModelInferResponse, messages.outputs)
+
+    def infer_many(
+        self, name: str, requests: Iterable[Inputs], *, timeout: float, in_flight: int = 8
+    ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
+        """See `InferenceServer.infer_many`."""
+
+        def begin(inputs: Inputs) -> _PendingOutputs:
+            request = _infer_request(name, inputs)
+            future = self._channel.begin("ModelInfer", request, timeout=timeout)
+            return _PendingOutputs(future, partial(self._finished, name, future, timeout))
+
+        return in_order(requests, begin, in_flight=in_flight)
 
     def statistics(self, name: str) -> Sequence[VersionStatistics]:
         """See `InferenceServer.statistics`."""
@@ -213,8 +222,20 @@ class GrpcServer:
         return self._call(method, request.SerializeToString(), refuse, self._request_timeout)
 
     def _call(self, method: str, request: bytes, refuse: Refuse, timeout: float) -> bytes:
-        try:
+        with self._refusals(refuse, timeout):
             return self._channel.call(method, request, timeout=timeout)
+
+    def _finished(
+        self, name: str, future: grpc.Future, timeout: float
+    ) -> Mapping[str, NDArray[np.generic]]:
+        with self._refusals(self._refusing_model(name, "an inference with"), timeout):
+            answer = future.result()
+        return self._read(answer, pb.ModelInferResponse, messages.outputs)
+
+    @contextmanager
+    def _refusals(self, refuse: Refuse, timeout: float) -> Iterator[None]:
+        try:
+            yield
         except grpc.RpcError as error:
             answer = explained(error, url=self._url, timeout=timeout)
             if isinstance(answer, ServerError):
@@ -228,3 +249,23 @@ class GrpcServer:
             return read(kind.FromString(answer))
         except (DecodeError, ValueError, KeyError) as error:
             raise unreadable(self._url) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _PendingOutputs:
+    future: grpc.Future
+    result: Callable[[], Mapping[str, NDArray[np.generic]]]
+
+    def cancel(self) -> None:
+        self.future.cancel()
+
+
+def _infer_request(name: str, inputs: Inputs) -> bytes:
+    try:
+        return messages.infer_request(name, inputs)
+    except messages.MessageTooLargeError as error:
+        message = (
+            f"the inputs for model {name!r} have {error} bytes, one message of gRPC has at "
+            f"most {messages.MAX_MESSAGE_BYTES}: send fewer rows at once"
+        )
+        raise InvalidInputError(message) from None

@@ -6,6 +6,8 @@ Sources: https://kserve.github.io/website/latest/modelserving/data_plane/v2_prot
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -15,9 +17,10 @@ from triton_deploy_core.errors import (
 )
 from triton_deploy_transport import _kserve_json as kserve
 from triton_deploy_transport._http_answers import accepted, not_triton, refusal
-from triton_deploy_transport._http_client import HttpClient, Request
+from triton_deploy_transport._http_client import HttpClient, PendingReply, Request
 from triton_deploy_transport._http_errors import mapped_errors
 from triton_deploy_transport._http_reply import BINARY_HEADER, Reply
+from triton_deploy_transport._in_flight import in_order
 from triton_deploy_transport._refusals import (
     raise_refused,
     refuse_load,
@@ -31,7 +34,7 @@ from triton_deploy_transport._tls_files import ssl_context
 from triton_deploy_transport.access import Access
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
         ModelMetadata,
         VersionStatistics,
     )
+
+    Inputs = Mapping[str, NDArray[np.generic]]
 
 _T = TypeVar("_T")
 KEEPALIVE_SECONDS = 60.0
@@ -159,22 +164,20 @@ class HttpServer:
         Raises:
             InvalidInputError: an array's dtype has no counterpart in the protocol.
         """
-        encoded = encode_request(inputs)
-        request = Request(
-            "POST",
-            f"/v2/models/{quote(name, safe='')}/infer",
-            body=(encoded.header, *encoded.tensors),
-            headers={
-                "Content-Type": "application/octet-stream",
-                BINARY_HEADER: str(len(encoded.header)),
-            },
-            repeatable=False,
-        )
-        reply = self._exchange(request, timeout)
-        if not accepted(reply, self._url):
-            doing = f"an inference with model {name!r}"
-            refuse_model_request(refusal(reply), name=name, doing=doing, url=self._url)
-        return self._read(reply, _outputs)
+        return self._outputs(name, self._exchange(_infer_request(name, inputs), timeout))
+
+    def infer_many(
+        self, name: str, requests: Iterable[Inputs], *, timeout: float, in_flight: int = 8
+    ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
+        """See `InferenceServer.infer_many`: each request under way has a connection of its own."""
+
+        def begin(inputs: Inputs) -> _PendingOutputs:
+            request = _infer_request(name, inputs)
+            with mapped_errors(self._url, timeout=timeout):
+                pending = self._client.begin(request, timeout=timeout)
+            return _PendingOutputs(pending, partial(self._finished, name, pending, timeout))
+
+        return in_order(requests, begin, in_flight=in_flight)
 
     def statistics(self, name: str) -> Sequence[VersionStatistics]:
         """See `InferenceServer.statistics`."""
@@ -184,6 +187,19 @@ class HttpServer:
     def close(self) -> None:
         """See `InferenceServer.close`."""
         self._client.close()
+
+    def _finished(
+        self, name: str, pending: PendingReply, timeout: float
+    ) -> Mapping[str, NDArray[np.generic]]:
+        with mapped_errors(self._url, timeout=timeout):
+            reply = pending.reply()
+        return self._outputs(name, reply)
+
+    def _outputs(self, name: str, reply: Reply) -> Mapping[str, NDArray[np.generic]]:
+        if not accepted(reply, self._url):
+            doing = f"an inference with model {name!r}"
+            refuse_model_request(refusal(reply), name=name, doing=doing, url=self._url)
+        return self._read(reply, _outputs)
 
     def _health(self, path: str) -> bool:
         reply = self._exchange(Request("GET", path))
@@ -227,6 +243,29 @@ class HttpServer:
             return read(reply)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise not_triton(reply, self._url) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _PendingOutputs:
+    pending: PendingReply
+    result: Callable[[], Mapping[str, NDArray[np.generic]]]
+
+    def cancel(self) -> None:
+        self.pending.abandon()
+
+
+def _infer_request(name: str, inputs: Inputs) -> Request:
+    encoded = encode_request(inputs)
+    return Request(
+        "POST",
+        f"/v2/models/{quote(name, safe='')}/infer",
+        body=(encoded.header, *encoded.tensors),
+        headers={
+            "Content-Type": "application/octet-stream",
+            BINARY_HEADER: str(len(encoded.header)),
+        },
+        repeatable=False,
+    )
 
 
 def _outputs(reply: Reply) -> Mapping[str, NDArray[np.generic]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -171,6 +171,31 @@ class InferenceServer(Protocol):
         Raises:
             ModelNotServedError: no version of it is ready.
             RequestRefusedError: the server refused the inputs, or the model failed on them.
+        """
+        ...
+
+    def infer_many(
+        self,
+        name: str,
+        requests: Iterable[Mapping[str, NDArray[np.generic]]],
+        *,
+        timeout: float,
+        in_flight: int = 8,
+    ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
+        """Run requests, several under way at once, and yield the answers in their order.
+
+        Requests are taken from `requests` as there is room for them, so neither all requests nor
+        all answers are in memory at once. Closing the iterator cancels what is under way.
+
+        Args:
+            name: the model.
+            requests: the inputs of each, as `infer` takes them.
+            timeout: seconds that each may take from its being sent.
+            in_flight: how many may be under way.
+
+        Raises:
+            DeployError: what `infer` would have raised for the request whose turn it is: as many
+                before it were answered as were yielded. Those after it are cancelled.
         """
         ...
 

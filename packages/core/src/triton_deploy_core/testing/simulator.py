@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -257,6 +257,19 @@ class SimulatedTriton:
             counters.executions += 1
             counters.inferences += batch_size(config, inputs)
             return outputs
+
+    def infer_many(
+        self,
+        name: str,
+        requests: Iterable[Mapping[str, NDArray[np.generic]]],
+        *,
+        timeout: float,
+        in_flight: int = 8,
+    ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
+        """See `InferenceServer.infer_many`. Answers take no time, so one at once is under way."""
+        del in_flight
+        for inputs in requests:
+            yield self.infer(name, inputs, timeout=timeout)
 
     def statistics(self, name: str) -> list[VersionStatistics]:
         """See `InferenceServer.statistics`. No time is spent on computing."""

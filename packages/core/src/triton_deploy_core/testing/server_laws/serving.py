@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from triton_deploy_core.datatypes import NUMPY_DTYPES
 from triton_deploy_core.errors import (
@@ -108,6 +109,44 @@ class ServingLaws(ServerLaws):
         with pytest.raises(RequestRefusedError) as caught:
             model.server.infer(model.name, {"IN": np.ones((3, 1, 4), np.float32)}, timeout=TIMEOUT)
         assert "batch-size must be <= 2" in caught.value.reason
+
+    def test_many_requests(self, model: ModelUnderTest) -> None:
+        """Answers come in the order of the requests, which are taken as there is room for them."""
+        model.configure()
+        model.put_good(1)
+        model.load()
+        taken, in_all = 0, 20
+
+        def requests() -> Iterator[dict[str, NDArray[np.float32]]]:
+            nonlocal taken
+            for number in range(in_all):
+                taken += 1
+                yield {"IN": np.full((1 + number % 3, 4), number, np.float32)}
+
+        answers = model.server.infer_many(model.name, requests(), timeout=TIMEOUT, in_flight=4)
+        for number, answer in enumerate(answers):
+            assert taken <= number + 1 + 4
+            assert np.array_equal(answer["OUT"], np.full((1 + number % 3, 4), number))
+        assert number == in_all - 1
+        assert list(model.server.infer_many(model.name, (), timeout=TIMEOUT)) == []
+
+    def test_many_requests_of_which_one_is_refused(self, model: ModelUnderTest) -> None:
+        """What is before it is answered, and it raises; so do all others where nothing serves."""
+        model.configure()
+        model.put_good(1)
+        model.load()
+        requests = [{"IN": ONES}] * 3 + [{"X": ONES}] + [{"IN": ONES}] * 5
+        answers = model.server.infer_many(model.name, requests, timeout=TIMEOUT, in_flight=3)
+        assert [next(answers)["OUT"].shape for _ in range(3)] == [ONES.shape] * 3
+        with pytest.raises(RequestRefusedError):
+            next(answers)
+        assert list(answers) == []
+        answers = model.server.infer_many(model.name, requests, timeout=TIMEOUT)
+        next(answers)
+        answers.close()
+        assert model.server.infer(model.name, {"IN": ONES}, timeout=TIMEOUT)
+        with pytest.raises(ModelNotServedError):
+            next(model.server.infer_many(model.name + "-", requests, timeout=TIMEOUT))
 
     @pytest.mark.parametrize("question", QUESTIONS)
     def test_model_that_is_not_served(self, model: ModelUnderTest, question: str) -> None:
