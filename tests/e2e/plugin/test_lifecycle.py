@@ -84,12 +84,12 @@ def loads(site, name: str) -> int:
 def test_an_update_that_fails_leaves_all_as_it_was(own_site):
     client = get_deploy_client("triton")
     client.create_deployment("x", f"models:/{NAME}/1")
-    before, shown, answer = own_site.files(), client.get_deployment("x"), difference(client, "x")
+    before, shown, answer = own_site.files(), client.list_deployments(), difference(client, "x")
     done = own_site.click("update", "--name", "x", "-m", "models:/unloadable/1")
     assert REASON in done.complaint
     assert "The model that was deployed before still serves." in done.complaint
     assert own_site.files() == before
-    assert client.get_deployment("x") == shown
+    assert client.list_deployments() == shown
     assert difference(client, "x") == answer
     assert own_site.is_ready()
     client.update_deployment("x", f"models:/{NAME}/2")

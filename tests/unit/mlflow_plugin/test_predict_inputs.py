@@ -348,6 +348,9 @@ def test_optional_inputs() -> None:
     two = model(*TWO.inputs, optional=frozenset({"INPUT1"}))
     for raw in ({"INPUT0": [[1, 2]]}, {"INPUT0": [[1, 2]], "INPUT1": None}):
         assert equal(to_inputs(raw, two), {"INPUT0": np.array([[1, 2]], np.float32)})
+    every = model(*TWO.inputs, optional=frozenset({"INPUT0", "INPUT1"}))
+    with pytest.raises(InvalidInputError, match="no input is given"):
+        to_inputs({}, every)
     with pytest.raises(InvalidInputError, match=r"'INPUT1' INT32 \[-1\] \(optional\)"):
         to_inputs({"INPUT0": 1}, two)
 

@@ -10,6 +10,7 @@ import os
 import threading
 import weakref
 from collections.abc import Hashable, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from mlflow.deployments import BaseDeploymentClient
@@ -165,13 +166,22 @@ class TritonDeploymentClient(BaseDeploymentClient):
 
         ``differences`` says what does not agree about record, files and server, and ``repair`` by
         which command that can be put right; both are there only if there is anything to say.
+        Of one that serves also what it takes and gives, its batch limit, and its statistics: see
+        `serving_details`.
         """
         from mlflow_triton.descriptions import describe  # noqa: PLC0415 (only needed here)
+        from mlflow_triton.serving_details import serving_details  # noqa: PLC0415
 
         with as_mlflow_errors():
             _refuse_endpoint(endpoint)
-            with bootstrap.deployment_service(self._settings(Use.REQUEST)) as service:
-                return describe(service.get(name))
+            settings = self._settings(Use.REQUEST)
+            with bootstrap.deployment_service(settings) as service:
+                deployment = service.get(name)
+            shown = describe(deployment)
+            if deployment.versions:
+                with closing(bootstrap.server(settings)) as server:
+                    shown |= serving_details(server, deployment.name)
+            return shown
 
     def predict(
         self,

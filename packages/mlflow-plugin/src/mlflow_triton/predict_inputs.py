@@ -59,6 +59,8 @@ def to_inputs(raw: Any, signature: ModelSignature) -> dict[str, Input]:
                 f"input '{spec.name}' was given {given_as(value)}, the model takes "
                 f"{takes(spec)}: {error}"
             )
+    if signature.inputs and not arrays and not problems:
+        problems.append("no input is given")
     problems += _batch_problems(arrays, signature)
     if problems:
         raise InvalidInputError(

@@ -1,0 +1,217 @@
+"""Whatever is sent to a model that gives it back comes back as it was, or a clear error does."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import hypothesis.extra.numpy as arrays
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow.deployments import get_deploy_client
+
+from mlflow_triton.predicting import Predictor
+from triton_deploy_core.datatypes import NUMPY_DTYPES
+from triton_deploy_core.errors import InvalidInputError
+from triton_deploy_core.ports.server import LoadOverride
+from triton_deploy_transport import connect
+from triton_local_server import LocalTriton
+
+ECHO = b"""\
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        responses = []
+        for request in requests:
+            given = [(i.name(), i) for i in request.inputs()]
+            if any(name == "FAIL" and i.as_numpy().any() for name, i in given):
+                error = pb_utils.TritonError("told to fail")
+                responses.append(pb_utils.InferenceResponse([], error=error))
+                continue
+            outputs = [
+                pb_utils.Tensor("OUT" + name[2:], i.as_numpy())
+                for name, i in given
+                if name != "FAIL"
+            ]
+            responses.append(pb_utils.InferenceResponse(outputs))
+        return responses
+"""
+
+
+@pytest.fixture(scope="module")
+def triton(tmp_path_factory):
+    with LocalTriton(tmp_path_factory.mktemp("models"), exit_timeout=0) as triton:
+        yield triton
+
+
+@pytest.fixture(scope="module", params=["http", "grpc"])
+def server(request, triton):
+    address = triton.grpc_url if request.param == "grpc" else triton.http_url
+    with closing(connect(f"{request.param}://{address}")) as server:
+        yield server
+
+
+# The python backend has no arrays of BF16.
+ECHO_OF_BF16 = ECHO.replace(
+    b'pb_utils.Tensor("OUT" + name[2:], i.as_numpy())',
+    b'pb_utils.Tensor.from_dlpack("OUT", i.to_dlpack())',
+)
+
+
+def load_echo(server, name, inputs, *, max_batch_size=0, code=ECHO):
+    """Serve a model that has for every input ``IN…`` an output ``OUT…`` alike."""
+    outputs = [
+        {key: field for key, field in tensor.items() if key != "optional"}
+        | {"name": "OUT" + tensor["name"][2:]}
+        for tensor in inputs
+        if tensor["name"] != "FAIL"
+    ]
+    config = {
+        "name": name,
+        "backend": "python",
+        "max_batch_size": max_batch_size,
+        "input": inputs,
+        "output": outputs,
+        "instance_group": [{"kind": "KIND_CPU", "count": 1}],
+    }
+    server.load(name, timeout=60, override=LoadOverride(config, {"1/model.py": code}))
+
+
+def data_type(datatype):
+    return "TYPE_STRING" if datatype == "BYTES" else f"TYPE_{datatype}"
+
+
+WITH_EVERY_TYPE = [
+    {"name": f"IN_{datatype}", "data_type": data_type(datatype), "dims": [-1], "optional": True}
+    for datatype in sorted(NUMPY_DTYPES)
+]
+"""Every signature is a part of this one: loading one for each example would take a second."""
+
+
+@pytest.fixture(scope="module")
+def echo(triton, server):
+    load_echo(server, "echo", WITH_EVERY_TYPE, max_batch_size=5)
+    return Predictor(server)
+
+
+@st.composite
+def matching(draw):
+    """Inputs of some of the types, with the same number of rows, as the model takes them."""
+    rows = draw(st.integers(1, 12))
+    names = draw(st.sets(st.sampled_from(sorted(NUMPY_DTYPES)), min_size=1, max_size=4))
+    inputs = {}
+    for datatype in names:
+        shape = rows, draw(st.integers(1, 4))
+        elements = st.binary(max_size=9) if datatype == "BYTES" else None
+        inputs[f"IN_{datatype}"] = draw(
+            arrays.arrays(NUMPY_DTYPES[datatype], shape, elements=elements)
+        )
+    return inputs
+
+
+def as_sent(array):
+    return array.tolist() if array.dtype == object else array
+
+
+@given(inputs=matching(), as_lists=st.booleans())
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_what_fits_comes_back_as_it_was(echo, inputs, as_lists):
+    raw = {name: array.tolist() for name, array in inputs.items()} if as_lists else inputs
+    outputs = echo.predict("echo", raw, timeout=30)["outputs"]
+    assert set(outputs.index) == {"OUT" + name[2:] for name in inputs}
+    for name, array in inputs.items():
+        answer = outputs["OUT" + name[2:]]
+        assert answer.dtype == array.dtype
+        np.testing.assert_array_equal(as_sent(answer), as_sent(array))
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    inputs=st.dictionaries(
+        st.sampled_from([tensor["name"] for tensor in WITH_EVERY_TYPE]) | st.text(max_size=3),
+        ANYTHING,
+        max_size=3,
+    )
+)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_anything_comes_back_as_it_was_or_a_clear_error_does(echo, inputs):
+    outputs, complaint = answer_or_complaint(echo, inputs)
+    if outputs is None:
+        assert "do not fit model 'echo'" in complaint
+        assert complaint.isprintable()
+        return
+    for name, value in inputs.items():
+        if value is not None:
+            answer = outputs["OUT" + name[2:]]
+            sent = np.asarray(value, dtype=object).reshape(answer.shape)
+            for back, item in zip(answer.ravel(), sent.ravel(), strict=True):
+                assert is_same(back, item, answer.dtype)
+
+
+def answer_or_complaint(predictor, inputs):
+    try:
+        return predictor.predict("echo", inputs, timeout=30)["outputs"], ""
+    except InvalidInputError as error:
+        return None, str(error)
+
+
+def is_same(back, item, dtype):
+    if isinstance(item, str):
+        return back == item.encode()
+    if item is None or (isinstance(item, float) and np.isnan(item)):
+        return np.isnan(back)
+    if isinstance(item, float) and dtype.kind == "f":
+        return back == dtype.type(item)
+    return back == item
+
+
+def test_bfloat16_comes_back(server):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    array = np.array([[1.5, -2, 3e38]], ml_dtypes.bfloat16)
+    inputs = [{"name": "IN", "data_type": "TYPE_BF16", "dims": [1, 3]}]
+    load_echo(server, "bf16", inputs, code=ECHO_OF_BF16)
+    outputs = Predictor(server).predict("bf16", {"IN": array}, timeout=30)["outputs"]
+    assert outputs["OUT"].tolist() == array.tolist()
+
+
+def test_the_first_failure_names_its_rows(server):
+    inputs = [
+        {"name": "IN", "data_type": "TYPE_INT64", "dims": [1]},
+        {"name": "FAIL", "data_type": "TYPE_BOOL", "dims": [1]},
+    ]
+    load_echo(server, "failing", inputs, max_batch_size=4)
+    rows = np.arange(1000).reshape(-1, 1)
+    predictor = Predictor(server)
+    outputs = predictor.predict("failing", {"IN": rows, "FAIL": rows < 0}, timeout=30)["outputs"]
+    assert np.array_equal(outputs["OUT"], rows)
+    with pytest.raises(Exception, match=r"told to fail.* This came of rows 500 to 503 of 1000\."):
+        predictor.predict("failing", {"IN": rows, "FAIL": rows == 501}, timeout=30)
+    assert predictor.predict("failing", {"IN": rows[:9], "FAIL": rows[:9] < 0}, timeout=30).size
+
+
+def test_one_client_serves_many_threads(triton, server, monkeypatch):
+    inputs = [{"name": "IN", "data_type": "TYPE_INT64", "dims": [3]}]
+    load_echo(server, "shared", inputs, max_batch_size=4)
+    monkeypatch.setenv("TRITON_URL", server.url)
+    client = get_deploy_client("triton")
+
+    def ask(number):
+        rows = np.full((number % 9 + 1, 3), number)
+        return np.array_equal(client.predict("shared", rows).loc["OUT", "outputs"], rows)
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(ask, range(300)))
