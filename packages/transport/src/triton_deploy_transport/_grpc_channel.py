@@ -37,6 +37,7 @@ class GrpcChannel:
         self._options = _options(connect_timeout, keepalive)
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
+        self._methods: dict[str, tuple[grpc.Channel, grpc.UnaryUnaryMultiCallable]] = {}
         if url.tls:
             pem_texts(access)  # a file that is of no use is said so now
 
@@ -51,7 +52,7 @@ class GrpcChannel:
         headers = self._authorization | self._access.request_headers()
         channel = self._open()
         try:
-            answer: bytes = channel.unary_unary(_SERVICE + method)(
+            answer: bytes = self._method(channel, method)(
                 request, timeout=timeout, metadata=tuple(headers.items())
             )
         except grpc.RpcError as error:
@@ -68,7 +69,7 @@ class GrpcChannel:
         """
         headers = self._authorization | self._access.request_headers()
         channel = self._open()
-        return channel.unary_unary(_SERVICE + method).future(
+        return self._method(channel, method).future(
             request, timeout=timeout, metadata=tuple(headers.items())
         )
 
@@ -84,6 +85,13 @@ class GrpcChannel:
             if self._channel is None:
                 self._channel = self._new()
             return self._channel
+
+    def _method(self, channel: grpc.Channel, method: str) -> grpc.UnaryUnaryMultiCallable:
+        """Return a method of a channel, made once: that takes longer than to call it."""
+        made = self._methods.get(method)
+        if made is None or made[0] is not channel:
+            made = self._methods[method] = channel, channel.unary_unary(_SERVICE + method)
+        return made[1]
 
     def _new(self) -> grpc.Channel:
         if not self._tls:
