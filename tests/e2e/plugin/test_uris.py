@@ -30,9 +30,9 @@ def test_the_latest_version(site, client):
 
 
 def test_a_number_that_is_taken_becomes_the_next_higher_one(client):
-    client.create_deployment("x", f"models:/{NAME}/2")
-    client.update_deployment("x", f"models:/{NAME}/2")
-    assert client.get_deployment("x")["version"] == "3"
+    client.create_deployment("x", f"models:/{NAME}/1")
+    client.update_deployment("x", "models:/twice/1")
+    assert client.get_deployment("x")["version"] == "2"
     client.update_deployment("x", f"models:/{NAME}/1")
     assert client.get_deployment("x")["version"] == "1"
 
