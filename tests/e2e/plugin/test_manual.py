@@ -70,7 +70,7 @@ def _life(site, shell, tmp_path, flavor, uri):
         for line in shell(f"mlflow deployments get -t triton --name {NAME}").splitlines()
         if line
     )
-    assert got == {
+    assert got == got | {
         "name": NAME,
         "version": "1",
         "state": "READY",

@@ -7,9 +7,11 @@ from mlflow_triton.predicting import Predictor
 from triton_deploy_core.errors import (
     InvalidInputError,
     InvalidNameError,
+    InvalidRequestError,
     ModelNotServedError,
     RequestRefusedError,
 )
+from triton_deploy_core.ports.server import ModelMetadata
 from triton_deploy_core.testing.world import SimulatedWorld, version_package
 
 CONFIG = """\
@@ -114,6 +116,19 @@ def test_a_refusal_of_a_model_that_did_not_change_comes_out(world, predictor):
     with pytest.raises(RequestRefusedError, match="This came of rows"):
         predictor.predict("iris", ROWS, timeout=1)
     assert asked(world, "infer") >= before
+
+
+class _Decoupled:
+    def metadata(self, name):
+        return ModelMetadata(name, (1,), "python", (), ())
+
+    def config(self, name):
+        return {"model_transaction_policy": {"decoupled": True}}
+
+
+def test_a_decoupled_model_needs_a_stream():
+    with pytest.raises(InvalidRequestError, match=r"is decoupled: .* by a stream, which only gRPC"):
+        Predictor(_Decoupled()).predict("iris", {}, timeout=1)
 
 
 @pytest.mark.parametrize("name", [None, "", " "])

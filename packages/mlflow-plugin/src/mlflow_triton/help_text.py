@@ -60,8 +60,10 @@ Flavors (--flavor, found out from the model if left out): {flavors}
 Model URIs: models:/name/1, models:/name@alias, models:/name/latest, models:/m-<id>,
 runs:/<run id>/path, or a local path.
 
-predict reads {{"inputs": {{"INPUT0": [[...]], ...}}}}
-and writes {{"outputs": {{"OUTPUT0": [[...]], ...}}}}.
+predict reads {{"inputs": {{"INPUT0": [[...]], ...}}}}, or what MLflow's scoring server takes:
+dataframe_split, dataframe_records, instances, inputs. It takes any number of rows, and writes
+{{"outputs": {{"OUTPUT0": [[...]], ...}}}}: bytes as text where they are UTF-8, else as base64; NaN and
+infinities as null.
 """
 
 _WIDTH = 100

@@ -14,7 +14,7 @@ from mlflow_triton.predict_inputs import to_inputs
 from mlflow_triton.predict_outputs import to_frame
 from mlflow_triton.predict_signature import ModelSignature
 from triton_deploy_core.errors import (
-    InvalidInputError,
+    InvalidRequestError,
     ModelNotServedError,
     RequestRefusedError,
 )
@@ -48,6 +48,7 @@ class Predictor:
 
         Raises:
             InvalidInputError: the inputs are not what the model takes.
+            InvalidRequestError: the model may answer more than once.
             ModelNotServedError: the server does not serve that name.
             RequestRefusedError: the model failed on the inputs.
         """
@@ -57,7 +58,7 @@ class Predictor:
             return self._run(self._ask(parsed), inputs, timeout)
         try:
             return self._run(known, inputs, timeout, may_be_old=True)
-        except (InvalidInputError, RequestRefusedError):
+        except (InvalidRequestError, RequestRefusedError):
             signature = self._ask(parsed)
             if signature == known:
                 raise
@@ -79,6 +80,12 @@ class Predictor:
     def _run(
         self, signature: ModelSignature, raw: object, timeout: float, *, may_be_old: bool = False
     ) -> DataFrame:
+        if signature.decoupled:
+            raise InvalidRequestError(
+                f"Model '{signature.name}' is decoupled: it may answer a request any number of "
+                "times, which predict can't return. Ask it by a stream, which only gRPC has: "
+                "ModelStreamInfer, or start_stream of tritonclient.grpc."
+            )
         inputs = to_inputs(raw, signature)
         limit = signature.max_batch_size
         if limit > 0 and any(array.shape[0] > limit for array in inputs.values()):
