@@ -62,8 +62,8 @@ runs:/<run id>/path, or a local path.
 
 predict reads {{"inputs": {{"INPUT0": [[...]], ...}}}}, or what MLflow's scoring server takes:
 dataframe_split, dataframe_records, instances, inputs. It takes any number of rows, and writes
-{{"outputs": {{"OUTPUT0": [[...]], ...}}}}: bytes as text where they are UTF-8, else as base64; NaN and
-infinities as null.
+{{"outputs": {{"OUTPUT0": [[...]], ...}}}}: bytes as text where they are UTF-8, else as base64; NaN
+and infinities as null.
 """
 
 _WIDTH = 100

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from triton_deploy_core.ports.server import InferenceServer, ModelMetadata, TensorSpec
@@ -19,12 +19,18 @@ class ModelSignature:
             and a request may have no more rows than this.
         optional: inputs that may be left out.
         decoupled: whether a request may have any number of answers.
+        input_names: the names of what it takes.
     """
 
     metadata: ModelMetadata
     max_batch_size: int = 0
     optional: frozenset[str] = frozenset()
     decoupled: bool = False
+    input_names: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names = frozenset(spec.name for spec in self.metadata.inputs)
+        object.__setattr__(self, "input_names", names)
 
     @classmethod
     def ask(cls, server: InferenceServer, name: str) -> ModelSignature:
@@ -60,8 +66,3 @@ class ModelSignature:
     def inputs(self) -> tuple[TensorSpec, ...]:
         """What it takes."""
         return self.metadata.inputs
-
-    @property
-    def input_names(self) -> frozenset[str]:
-        """The names of what it takes."""
-        return frozenset(spec.name for spec in self.metadata.inputs)
