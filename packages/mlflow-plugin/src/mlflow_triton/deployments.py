@@ -17,7 +17,7 @@ from mlflow.deployments import BaseDeploymentClient
 
 from mlflow_triton import bootstrap
 from mlflow_triton.exceptions import as_mlflow_errors
-from mlflow_triton.settings import VARIABLES, Use, read_settings
+from mlflow_triton.settings import REQUEST_VARIABLES, Use, read_settings
 from triton_deploy_core.errors import InvalidSettingError
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class TritonDeploymentClient(BaseDeploymentClient):
 
     def _predictor(self) -> tuple[Predictor, float]:
         """Return one, with its open connections, and its time-out, for as long as settings stay."""
-        environment = tuple(map(os.environ.get, VARIABLES))
+        environment = tuple(map(os.environ.get, REQUEST_VARIABLES))
         last_environment, predictor, timeout = self._last
         if predictor is not None and environment == last_environment:
             return predictor, timeout

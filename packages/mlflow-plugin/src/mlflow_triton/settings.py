@@ -415,8 +415,10 @@ def read_settings(
     return Settings(MappingProxyType(values))
 
 
-VARIABLES = tuple(setting.variable for setting in SETTINGS if setting.variable)
-"""Every variable of the environment that can change what `read_settings` returns."""
+REQUEST_VARIABLES = tuple(
+    setting.variable for setting in SETTINGS if setting.variable and setting.uses & Use.REQUEST
+)
+"""Every variable of the environment that can change what `read_settings` returns for requests."""
 
 
 def _from_environment(
