@@ -85,7 +85,7 @@ def mlflow2(session: nox.Session) -> None:
 
 @nox.session
 def crash(session: nox.Session) -> None:
-    """Pull the plug at every step on every repository: takes an hour, makes docs/reliability.md."""
+    """Pull the plug at every step on every repository: hours; makes docs/reliability.md."""
     install(session, *nox.project.dependency_groups(PROJECT, "test"))
     seen = f"{session.create_tmp()}/seen.json"
     session.run("python", "-m", "reliability", f"--seen={seen}", *session.posargs)

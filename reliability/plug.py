@@ -1,4 +1,4 @@
-"""A repository and a server whose user can be killed before each thing that he does to them."""
+"""What goes wrong at a step: the process dies, or it can't reach the repository or the server."""
 
 from __future__ import annotations
 
@@ -6,100 +6,117 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from enum import Enum
 from typing import Any
 
-from triton_deploy_core.ports.progress import Progress
+from triton_deploy_core.errors import ServerUnreachableError, StoreUnavailableError
 from triton_deploy_core.ports.server import InferenceServer, LoadOverride
-from triton_deploy_core.ports.store import BlobStore, Condition, Transfer
+from triton_deploy_core.testing.store_faults import Moment
 
 # A python model takes several times as long to come up.
 _INTO_A_LOAD_SECONDS = 0.2
 
 
+class Fault(Enum):
+    """What happens before a step, and from then on."""
+
+    DEATH = "death"
+    NO_REPOSITORY = "no-repository"
+    NO_SERVER = "no-server"
+
+
 class Plug:
-    """Counts the steps of a process, and kills it at one of them.
+    """Counts the steps of a process, and lets the fault happen at one of them.
 
     Args:
-        fatal: the number of the step, from 0, before which the process dies.
+        fault: what happens.
+        fatal: the number of the step, from 0, before which it does.
     """
 
-    def __init__(self, fatal: int) -> None:
+    def __init__(self, fault: Fault, fatal: int) -> None:
+        self.is_pulled = False
+        self._fault = fault
         self._fatal = fatal
         self._count = 0
         self._owner = threading.get_ident()
 
-    def step(self, what: str) -> bool:
-        """Say that a step comes; return whether the process has to die at it."""
-        if threading.get_ident() != self._owner:
-            return False  # the lease's renewal, whose moment nobody can repeat
-        number, self._count = self._count, self._count + 1
-        if number == self._fatal:
-            print(what, flush=True)
-        return number == self._fatal
+    def is_out(self, fault: Fault) -> bool:
+        """Tell whether this has happened."""
+        return self.is_pulled and self._fault is fault
 
     def before(self, what: str) -> None:
         """Say that a step comes, and die if it is the one."""
-        if self.step(what):
-            self.pull()
+        if self._is_it(what) and self._fault is Fault.DEATH:
+            self.die()
 
-    def pull(self) -> None:
+    def within(self, what: str) -> bool:
+        """Say that a step comes in whose middle one can die; tell whether it is the one."""
+        return self._fault is Fault.DEATH and self._is_it(f"{what}, in the middle")
+
+    def die(self) -> None:
         """Die without a word."""
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def _is_it(self, what: str) -> bool:
+        if threading.get_ident() != self._owner:
+            return False  # the lease's renewal, whose moment nobody can repeat
+        number, self._count = self._count, self._count + 1
+        if number != self._fatal:
+            return False
+        print(what, flush=True)
+        self.is_pulled = True
+        return True
 
-class PluggedStore:
-    """A `BlobStore` whose user may die before each file that it changes."""
 
-    def __init__(self, store: BlobStore, plug: Plug) -> None:
-        self._store = store
+class StorePlug:
+    """The faults of a `FaultyStore`. Each file that it changes is a step."""
+
+    def __init__(self, plug: Plug) -> None:
         self._plug = plug
 
-    def __getattr__(self, name: str) -> Any:
-        """All else is the store's own."""
-        return getattr(self._store, name)
-
-    def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
-        """See `BlobStore.write`."""
-        self._plug.before(f"write {key}")
-        return self._store.write(key, data, condition=condition)
-
-    def transfer(self, transfers: Sequence[Transfer], progress: Progress) -> None:
-        """See `BlobStore.transfer`. One by one: many that die in the middle die between two."""
-        for transfer in transfers:
-            self._plug.before(f"transfer {transfer.key}")
-            self._store.transfer([transfer], progress)
-
-    def delete(self, keys: Iterable[str]) -> None:
-        """See `BlobStore.delete`. One by one, as in `transfer`."""
-        for key in keys:
-            self._plug.before(f"delete {key}")
-            self._store.delete([key])
+    def __call__(self, moment: Moment, /) -> None:
+        """See `FaultHook`."""
+        if moment.changes and not moment.done:
+            self._plug.before(f"{moment.call.method} {moment.key}")
+        if self._plug.is_out(Fault.NO_REPOSITORY):
+            raise StoreUnavailableError("the repository can't be reached: the plug is pulled")
 
 
 class PluggedServer:
-    """An `InferenceServer` whose user may die before it is told something, or within a load."""
+    """An `InferenceServer` with faults. Each load and unload is a step."""
 
     def __init__(self, server: InferenceServer, plug: Plug) -> None:
         self._server = server
         self._plug = plug
 
+    @property
+    def url(self) -> str:
+        """See `InferenceServer.url`."""
+        return self._server.url
+
     def __getattr__(self, name: str) -> Any:
-        """All else is the server's own."""
+        """All else is the server's own, as long as it can be reached."""
+        self._reach()
         return getattr(self._server, name)
 
     def load(self, name: str, *, timeout: float, override: LoadOverride | None = None) -> None:
         """See `InferenceServer.load`."""
         what = f"load {name}" if override is None else f"load a tiny model as {name}"
         self._plug.before(what)
-        if self._plug.step(f"{what}, in the middle"):
+        if self._plug.within(what):
             options = {"timeout": timeout, "override": override}
             threading.Thread(target=self._server.load, args=(name,), kwargs=options).start()
             time.sleep(_INTO_A_LOAD_SECONDS)
-            self._plug.pull()
+            self._plug.die()
+        self._reach()
         self._server.load(name, timeout=timeout, override=override)
 
     def unload(self, name: str, *, timeout: float) -> None:
         """See `InferenceServer.unload`."""
         self._plug.before(f"unload {name}")
+        self._reach()
         self._server.unload(name, timeout=timeout)
+
+    def _reach(self) -> None:
+        if self._plug.is_out(Fault.NO_SERVER):
+            raise ServerUnreachableError("the server can't be reached: the plug is pulled")

@@ -17,16 +17,22 @@ _HEAD = """\
 
 `nox -s crash` made this page: edit `reliability/report.py` instead.
 
-Each row is a step of an operation on the deployment `iris`, on a repository that a real Triton
-reads. The process was killed (`kill -9`) right before the step. Then, each time, a second Triton
-was started from the repository with `--load-model=*`, and both servers were asked what they serve:
-*old*, *new* or *nothing*; anything else, such as a mixture of files, would stand in **bold**. Then
-another process ran the next operation, which had to make its own model serve, leave the server
-ready, leave no file of ours behind, and never touch the neighbour `iris2`.
+Each row is a step of an operation on the deployment `iris`, in a repository that a real Triton
+reads. Right before that step something went wrong. Then, each time, a second Triton was started
+from the repository with `--load-model=*`, and both servers were asked what they serve: *old*,
+*new* or *nothing*; anything else, such as a mixture of files, would stand in **bold**. Then another
+process ran the next operation, which had to make its own model serve, leave the server ready, leave
+no file of ours behind, and never touch the neighbour `iris2`.
 
 A cell says what the server that ran on served, then what the server served that was started.
-Steps of one kind are in one row; *n* is how many deaths that were, on all stores together.
+Steps of one kind are in one row; *n* is how many there were, on all stores together. An empty cell:
+there is no such step on that store, or not every step was tried.
 """
+_FAULTS = {
+    "death": "The process is killed (`kill -9`)",
+    "no-repository": "The repository can't be reached any more",
+    "no-server": "The server can't be reached any more",
+}
 _STEPS = (
     (r"unload .*explicit-mode", "ask whether the server takes requests"),
     (r"write \..*@lease", "take the lease"),
@@ -55,20 +61,27 @@ _WHOLE = {"old": "old", "new": "new", "old+same": "old", "new+same": "new"}
 def report(seen: Iterable[Row]) -> str:
     """Return the page for the rows of all sweeps."""
     rows = list(seen)
-    stores = list(dict.fromkeys(row["store"] for row in rows))
     wrong = sum(bool(row["wrong"]) for row in rows)
-    parts = [_HEAD, f"{len(rows)} deaths; {wrong} of them with something wrong.\n"]
-    for scenario in dict.fromkeys(row["scenario"] for row in rows):
-        parts.append(f"## {scenario}\n")
-        parts.append(_table([row for row in rows if row["scenario"] == scenario], stores))
+    parts = [_HEAD, f"{len(rows)} faults; {wrong} of them with something wrong.\n"]
+    for fault, title in _FAULTS.items():
+        chosen = [row for row in rows if row["fault"] == fault]
+        if chosen:
+            parts += [f"## {title}\n", *_sections(chosen)]
     return "\n".join(parts)
+
+
+def _sections(rows: list[Row]) -> Iterable[str]:
+    stores = list(dict.fromkeys(row["store"] for row in rows))
+    for scenario in dict.fromkeys(row["scenario"] for row in rows):
+        yield f"### {scenario}\n"
+        yield _table([row for row in rows if row["scenario"] == scenario], stores)
 
 
 def _table(rows: list[Row], stores: list[str]) -> str:
     by_store = {store: _stages(row for row in rows if row["store"] == store) for store in stores}
     stages = list(dict.fromkeys(stage for found in by_store.values() for stage in found))
     lines = [
-        f"| killed before it could | n | {' | '.join(stores)} |",
+        f"| before it could | n | {' | '.join(stores)} |",
         f"|---|---|{'---|' * len(stores)}",
     ]
     for stage in sorted(stages, key=lambda stage: _place(stage, by_store)):

@@ -39,7 +39,22 @@ def _s3() -> Iterator[Site]:
             yield Site(f"s3://{moto.endpoint}/{BUCKET}/{_PREFIX}", CREDENTIALS)
 
 
-SITES: Mapping[str, Callable[[], AbstractContextManager[Site]]] = {"local": _local, "s3": _s3}
+@contextmanager
+def _gs() -> Iterator[Site]:
+    from triton_deploy_storage.testing_gcs import GcsServer  # noqa: PLC0415
+
+    with GcsServer() as server:
+        # As on S3.
+        server.bucket(BUCKET).put(f"{_PREFIX}/", b"")
+        with _environment(server.environment):
+            yield Site(f"gs://{BUCKET}/{_PREFIX}", server.environment)
+
+
+SITES: Mapping[str, Callable[[], AbstractContextManager[Site]]] = {
+    "local": _local,
+    "s3": _s3,
+    "gs": _gs,
+}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One scenario on one repository: the plug is pulled at every step, and all of it watched."""
+"""One scenario on one repository: a fault happens at every step, and all of it is watched."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import count
 
 from reliability.models import generated
 from reliability.observing import answers, is_ready
+from reliability.plug import Fault
 from reliability.scenarios import NAME, Scenario
 from reliability.sites import Site
 from triton_deploy_core.service import DeploymentService
@@ -26,12 +27,12 @@ _KEPT = ("@digests", ".triton-deploy.lock")
 
 
 @dataclass(frozen=True)
-class Death:
-    """What was seen of one death.
+class Happening:
+    """What was seen of one fault.
 
     Attributes:
-        number: of the step before which the process died.
-        step: what it would have done next.
+        number: of the step before which it happened.
+        step: what would have been done next.
         running: what the server that runs on served right afterwards, by its versions' answers.
         started: what a server served that was started from the repository right afterwards.
         wrong: what must not be; empty where all is well.
@@ -48,12 +49,14 @@ class Sweep:
     """A repository with a neighbour in it, and a Triton that reads it, for a ``with`` block.
 
     Args:
-        scenario: what is killed.
+        scenario: what is disturbed.
+        fault: how.
         site: the repository.
     """
 
-    def __init__(self, scenario: Scenario, site: Site) -> None:
+    def __init__(self, scenario: Scenario, fault: Fault, site: Site) -> None:
         self._scenario = scenario
+        self._fault = fault
         self._site = site
         self._triton = self._new_triton()
 
@@ -71,30 +74,38 @@ class Sweep:
         self._server.close()
         self._triton.stop()
 
-    def deaths(self, *, every: int = 1) -> Iterator[Death]:
-        """Kill the scenario at each step, or each so many steps, until it gets through."""
+    def happenings(self, *, every: int = 1) -> Iterator[Happening]:
+        """Disturb each step, or each so many steps, until the scenario gets through."""
         for number in count(step=every):
             self._scenario.prepare(self._service)
-            step = self._kill(number)
+            step = self._disturb(number)
             if step == "done":
                 return
             yield self._watch(number, step)
 
-    def _kill(self, number: int) -> str:
-        what = [self._site.location, self._triton.url, self._scenario.name, str(number)]
+    def _disturb(self, number: int) -> str:
+        what = [self._scenario.name, self._fault.value, str(number)]
         done = subprocess.run(
-            [sys.executable, "-m", "reliability.victim", *what],
+            [
+                sys.executable,
+                "-m",
+                "reliability.victim",
+                self._site.location,
+                self._triton.url,
+                *what,
+            ],
             capture_output=True,
             text=True,
             timeout=_VICTIM_SECONDS,
             check=False,
         )
         step = done.stdout.strip()
-        if done.returncode != (0 if step == "done" else _KILLED):
+        is_dead = self._fault is Fault.DEATH and step != "done"
+        if done.returncode != (_KILLED if is_dead else 0):
             raise RuntimeError(f"{self._scenario.name}, step {number} ({step}): {done.stderr}")
         return step
 
-    def _watch(self, number: int, step: str) -> Death:
+    def _watch(self, number: int, step: str) -> Happening:
         old, new = _answers(self._scenario.old), _answers(self._scenario.new)
         wrong = []
         running = answers(self._triton.url, NAME)
@@ -112,7 +123,7 @@ class Sweep:
         if not is_ready(self._triton.url):
             wrong.append("the server is not ready after the next operation")
         wrong += [f"{key} is left over" for key in self._leftovers()]
-        return Death(number, step, tuple(sorted(running)), tuple(sorted(started)), tuple(wrong))
+        return Happening(number, step, tuple(sorted(running)), tuple(sorted(started)), tuple(wrong))
 
     def _new_triton(self, *load: str) -> LocalTriton:
         return LocalTriton(

@@ -1,28 +1,34 @@
-"""The process that is killed: ``python -m reliability.victim LOCATION URL SCENARIO STEP``.
+"""The process that it happens to: ``-m reliability.victim LOCATION URL SCENARIO FAULT STEP``.
 
-Prints the step before which it dies; ``done`` where there are fewer steps than that.
+Prints the step before which it happens; ``done`` where there are fewer steps than that.
 """
 
 from __future__ import annotations
 
 import sys
 
-from reliability.plug import Plug, PluggedServer, PluggedStore
+from reliability.plug import Fault, Plug, PluggedServer, StorePlug
 from reliability.scenarios import SCENARIOS
+from triton_deploy_core.errors import DeployError
 from triton_deploy_core.service import DeploymentService
+from triton_deploy_core.testing.faulty_store import FaultyStore
 from triton_deploy_storage import open_store
 from triton_deploy_transport import connect
 from triton_deploy_transport.pbtxt import PbtxtFormat
 
 
-def main(location: str, url: str, scenario: str, step: str) -> None:
-    """Carry the scenario out, and die before a step of it."""
-    plug = Plug(int(step))
-    service = DeploymentService(
-        PluggedStore(open_store(location), plug), PluggedServer(connect(url), plug), PbtxtFormat()
-    )
-    SCENARIOS[scenario].act(service)
-    print("done", flush=True)
+def main(location: str, url: str, scenario: str, fault: str, step: str) -> None:
+    """Carry the scenario out, with a fault before a step of it."""
+    plug = Plug(Fault(fault), int(step))
+    store = FaultyStore(open_store(location), StorePlug(plug))
+    service = DeploymentService(store, PluggedServer(connect(url), plug), PbtxtFormat())
+    try:
+        SCENARIOS[scenario].act(service)
+    except DeployError:
+        if not plug.is_pulled:
+            raise
+    if not plug.is_pulled:
+        print("done", flush=True)
 
 
 if __name__ == "__main__":

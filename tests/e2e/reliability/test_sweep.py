@@ -30,7 +30,8 @@ def run(*arguments: object) -> str:
 def test_killed_at_some_steps_all_is_old_or_new(tmp_path, scenario):
     seen = tmp_path / "seen.json"
     said = run(
-        *("reliability", "--store=local", f"--scenario={scenario}", "--every=5", f"--seen={seen}")
+        *("reliability", "--store=local", "--fault=death", f"--scenario={scenario}"),
+        *("--every=5", f"--seen={seen}"),
     )
     assert "0 with something wrong" in said
     deaths = json.loads(seen.read_text())
