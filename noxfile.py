@@ -48,6 +48,7 @@ def tests(session: nox.Session) -> None:
         "pytest",
         "--numprocesses=4",
         "--dist=loadfile",
+        "--no-loadscope-reorder",  # files of few but long tests come first, as they are named
         # A part of the tests covers a part of the core.
         *(session.posargs or ("--cov", "--cov-report=term", "--cov-fail-under=95")),
     )

@@ -14,6 +14,7 @@ import obstore
 from obstore.exceptions import BaseError
 
 from triton_deploy_core.ports.store import BlobContent
+from triton_deploy_core.small_files import MAX_SMALL_FILE_BYTES
 
 _Result = TypeVar("_Result")
 # Before 0.12, parts of an upload that failed stay in the bucket, and cost.
@@ -68,7 +69,7 @@ class FastLane:
         return done is not None
 
     def read(self, name: str) -> BlobContent | None:
-        """Return an object, None if that was not possible.
+        """Return a small object, None if that was not possible.
 
         Raises:
             KeyError: the service says that there is no such object.
@@ -96,8 +97,10 @@ class FastLane:
             if _NO_SUCH_OBJECT in str(error):
                 raise KeyError(name) from None
             raise
-        data, tag = bytes(found.bytes()), found.meta["e_tag"]
-        return None if tag is None else BlobContent(data, tag)
+        tag = found.meta["e_tag"]
+        if tag is None or found.meta["size"] > MAX_SMALL_FILE_BYTES:
+            return None
+        return BlobContent(bytes(found.bytes()), tag)
 
     def _attempt(self, name: str, request: Callable[[], _Result]) -> _Result | None:
         if self._is_closed or _is_changed(name):
