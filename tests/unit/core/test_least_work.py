@@ -248,3 +248,25 @@ def test_fingerprints_of_equal_bytes_are_equal_and_of_others_are_not(tmp_path):
     assert take(one) == take(same) != take(StoredObject("s3://b/k", 3, "u"))
     with pytest.raises(ModelSourceError, match="cannot read"):
         take(LocalFile(tmp_path / "none", 3))
+
+
+@pytest.mark.parametrize("moment", ["transfer", "load"])
+def test_a_file_that_is_written_while_it_is_deployed_is_sent_again(world, tmp_path, moment):
+    """Else a model that is trained in place would stay what it was in the repository."""
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"trained once.")
+    package = VersionPackage(
+        Origin("models:/m/2", "onnx", 2), {"model.onnx": LocalFile(file, 13)}, CONFIG
+    )
+
+    def train(at: str) -> None:
+        if at == moment:
+            file.write_bytes(b"trained twice")
+
+    world.new_process(lambda m: train(m.call.method) if m.done else None)
+    world.server.before_call = lambda call: train(call.method)
+    world.service.update("iris", package)
+    world.server.before_call = None
+    world.new_process()
+    world.service.update("iris", package)
+    assert list(world.serves("iris").values()) == [b"trained twice"]

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TypeAlias
 
 from triton_deploy_core.errors import ModelSourceError
 from triton_deploy_core.ports.store import Content, LocalFile, Source, StoredObject
 
 _PIECE = 1 << 20
+_FileState: TypeAlias = tuple[int, int, int, int]
 
 
 class Fingerprints:
@@ -21,6 +23,19 @@ class Fingerprints:
 
     def __init__(self) -> None:
         self._taken: dict[Source, str | None] = {}
+        self._watched: dict[Source, _FileState | None] = {}
+
+    def watch(self, source: Source) -> None:
+        """Notice from now on if a file changes: whoever trains may write it at any moment."""
+        if isinstance(source, LocalFile):
+            self._watched.setdefault(source, _state_of(source.path))
+
+    def is_as_watched(self, source: Source) -> bool:
+        """Tell whether a source is what it was since one began to watch it."""
+        if not isinstance(source, LocalFile):
+            return True
+        state = self._watched.get(source)
+        return state is not None and state == _state_of(source.path)
 
     def of(self, source: Source) -> str | None:
         """Return the fingerprint of a source, None where only its transfer could tell.
@@ -28,6 +43,7 @@ class Fingerprints:
         Raises:
             ModelSourceError: a file can't be read.
         """
+        self.watch(source)
         if source not in self._taken:
             self._taken[source] = _fingerprint(source)
         return self._taken[source]
@@ -56,3 +72,12 @@ def _digest_of_file(path: Path) -> str:
             f"cannot read {path}: {error.strerror or error}; check the path and permissions"
         ) from error
     return digest.hexdigest()
+
+
+def _state_of(path: Path) -> _FileState | None:
+    """Return what differs once somebody has written the file or put another in its place."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -90,6 +90,11 @@ class Holdings:
                 return StoredBlob(self._prefix + path, source.size)
         return source
 
+    def watch(self, sources: Iterable[Source]) -> None:
+        """Take note of sources that are about to be transferred; see `after`."""
+        for source in sources:
+            self._fingerprints.watch(source)
+
     def after(
         self,
         contents: Mapping[str, Source],
@@ -97,6 +102,9 @@ class Holdings:
         serves: Collection[int],
     ) -> Digests:
         """Return what is to be written down once a package is in place.
+
+        A file on this machine that was written since one began to watch it is left out: nobody
+        knows which of its contents was transferred.
 
         Args:
             contents: path inside the model's directory → source of the package's files.
@@ -110,7 +118,9 @@ class Holdings:
         }
         for path, source in contents.items():
             fingerprint = None if is_marker(path) else self._fingerprints.of(source)
-            if fingerprint is not None and path in files and files[path].size == source.size:
+            if fingerprint is None or not self._fingerprints.is_as_watched(source):
+                continue
+            if path in files and files[path].size == source.size:
                 known[path] = Digest(files[path].etag, source.size, fingerprint)
         earlier = [number for number in self._recent if number not in serves]
         return Digests(known, (*earlier, *sorted(serves)))

@@ -86,6 +86,7 @@ class Operation:
             record=record.encode(),
         )
         journal = self._files.draft(now, plan, was_ready=self._server.is_ready())
+        holdings.watch(plan.contents.values())
         loading = False
         try:
             self._files.keep(journal, now)
