@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from triton_deploy_core.errors import DeployError, PreconditionFailedError
 from triton_deploy_core.lease import LEASE_SECONDS, LeaseRecord
 from triton_deploy_core.ports.progress import NoProgress
-from triton_deploy_core.ports.store import Content, IfAbsent, IfUnchanged, StoredBlob, Transfer
+from triton_deploy_core.ports.store import (
+    BlobStore,
+    Content,
+    IfAbsent,
+    IfUnchanged,
+    StoredBlob,
+    Transfer,
+)
 from triton_deploy_core.service import DeploymentService
 from triton_deploy_core.testing import FakeClock, SimpleConfigFormat, SimulatedTriton
 from triton_deploy_core.testing.world import version_package
-from triton_deploy_storage.testing_faults import EveryRequestOnce, FaultSite
+from triton_deploy_storage.testing_faults import EveryRequestOnce, FaultSite, Staying
+from triton_deploy_storage.testing_gcs import GcsFaultSite, GcsServer
 from triton_deploy_storage.testing_proxy import Break, FaultProxy, OnNth, Request
 from triton_deploy_storage.testing_s3 import CREDENTIALS, MotoServer, S3FaultSite
 
 OLD, NEW = b"old weights", b"new weights"
 OTHER = {"iris2/config.pbtxt": b'backend: "onnxruntime"\n', "iris2/1/model.onnx": b"other"}
 OPERATIONS = ("create", "update", "delete")
-ATTEMPTS = 5
 KINDS = 6
 PARTS = b"p" * (12 << 20)
 
@@ -36,7 +43,11 @@ class Stage:
         site.proxy.rule = None
         site.seed(OTHER)
         self.server = SimulatedTriton(site.direct, clock=clock)
-        self.service = DeploymentService(site.store, self.server, SimpleConfigFormat(), clock=clock)
+        self.service = self._service(site.store)
+        self.hasty = self._service(site.hasty)
+
+    def _service(self, store: BlobStore) -> DeploymentService:
+        return DeploymentService(store, self.server, SimpleConfigFormat(), clock=self.clock)
 
     def deployed(self) -> dict[str, bytes]:
         """Make a deployment of the old weights, and return all files."""
@@ -50,11 +61,12 @@ class Stage:
         if any(key.startswith("iris/") for key in files):
             self.server.load("iris", timeout=10)
 
-    def run(self, operation: str) -> None:
+    def run(self, operation: str, service: DeploymentService | None = None) -> None:
+        service = service or self.service
         if operation == "delete":
-            self.service.delete("iris")
+            service.delete("iris")
         else:
-            act = self.service.create if operation == "create" else self.service.update
+            act = service.create if operation == "create" else service.update
             act("iris", version_package(NEW, 2))
 
     def serves(self) -> set[bytes]:
@@ -66,16 +78,32 @@ class Stage:
         }
 
 
-@pytest.fixture(scope="module", params=[S3FaultSite], ids=["s3"])
-def stage(request, moto: MotoServer) -> Iterator[Stage]:
-    clock = FakeClock()
+@contextmanager
+def s3_site(request, clock: FakeClock) -> Iterator[FaultSite]:
+    moto: MotoServer = request.getfixturevalue("moto")
     with pytest.MonkeyPatch.context() as patch, FaultProxy(moto.endpoint) as proxy:
         for name, value in CREDENTIALS.items():
             patch.setenv(name, value)
         # The library waits before it asks again, and does so no more after many failures.
         patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
         patch.setattr("botocore.retries.quota.RetryQuota.acquire", lambda *_: True)
-        yield Stage(request.param(moto, proxy, f"faults-{uuid.uuid4().hex}", clock), clock)
+        yield S3FaultSite(moto, proxy, f"faults-{uuid.uuid4().hex}", clock)
+
+
+@contextmanager
+def gcs_site(request, _: FakeClock) -> Iterator[FaultSite]:
+    gcs: GcsServer = request.getfixturevalue("gcs")
+    with FaultProxy(gcs.endpoint) as proxy:
+        site = GcsFaultSite(gcs, proxy, f"faults-{uuid.uuid4().hex}")
+        yield site
+        site.close()
+
+
+@pytest.fixture(scope="module", params=[s3_site, gcs_site], ids=["s3", "gs"])
+def stage(request) -> Iterator[Stage]:
+    clock = FakeClock()
+    with request.param(request, clock) as site:
+        yield Stage(site, clock)
 
 
 @pytest.fixture(scope="module")
@@ -102,17 +130,17 @@ def test_faults_that_pass_are_got_over(stage, deployed, operation, start):
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_what_a_fault_that_stays_leaves_is_all_or_nothing(stage, deployed, operation):
-    """One request fails however often it is repeated; those after it don't."""
+    """One request fails, by whichever library it is made; those after it don't."""
     before = OTHER if operation == "create" else deployed
     for fault in stage.site.refusals:
         # Of a request that changes nothing, it is all the same whether the service saw it.
-        rule = OnNth(fault, times=ATTEMPTS, when=_changes if fault is Break.AFTER else _any)
+        rule = Staying(fault, when=_changes if fault is Break.AFTER else _any)
         while True:
             stage.set_up(before)
             stage.site.proxy.rule = rule
             failed = None
             try:
-                stage.run(operation)
+                stage.run(operation, stage.hasty)
             except DeployError as error:
                 failed = error
             stage.site.proxy.rule = None
@@ -175,9 +203,9 @@ def test_a_large_object_is_there_whole_or_not_at_all(stage):
     for nth in range(1, 6):
         for fault in stage.site.refusals:
             stage.set_up({})
-            rule = stage.site.proxy.rule = OnNth(fault, nth=nth, times=ATTEMPTS)
+            rule = stage.site.proxy.rule = Staying(fault, nth=nth)
             with suppress(DeployError):
-                stage.site.store.transfer([Transfer("a/1/m", Content(PARTS))], NoProgress())
+                stage.site.hasty.transfer([Transfer("a/1/m", Content(PARTS))], NoProgress())
             stage.site.proxy.rule = None
             assert stage.site.snapshot() in ({}, {"a/1/m": PARTS}), rule.hit
 
@@ -188,13 +216,13 @@ def test_a_write_of_which_the_answer_is_lost_has_won(stage):
     store = stage.site.store
     for fault in stage.site.faults:
         stage.site.seed({"a/f": b"same"})
-        stage.site.proxy.rule = OnNth(fault, when=lambda request: request.method == "PUT")
+        stage.site.proxy.rule = OnNth(fault, when=_changes)
         tag = store.write("a/g", b"new", condition=IfAbsent())
-        stage.site.proxy.rule = OnNth(fault, when=lambda request: request.method == "PUT")
+        stage.site.proxy.rule = OnNth(fault, when=_changes)
         tag = store.write("a/g", b"newer", condition=IfUnchanged(tag))
         assert store.read("a/g").etag == tag
         for wrong in (IfAbsent(), IfUnchanged(tag)):
-            stage.site.proxy.rule = OnNth(fault, when=lambda request: request.method == "PUT")
+            stage.site.proxy.rule = OnNth(fault, when=_changes)
             with pytest.raises(PreconditionFailedError):
                 store.write("a/f", b"same", condition=wrong)
         stage.site.proxy.rule = None

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from triton_deploy_storage.testing_s3 import CREDENTIALS, MotoServer
+from triton_deploy_storage.testing_gcs import GcsServer
+from triton_deploy_storage.testing_s3 import CREDENTIALS, BucketContent, MotoServer
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+BUCKET = "artifacts"
 
 
 @pytest.fixture(scope="session")
@@ -52,10 +55,47 @@ def example() -> Path:
     return EXAMPLES / "onnx_float32_int32_int32"
 
 
-@pytest.fixture
-def on_s3(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A plain client of an S3 server that MLflow is set to."""
+@dataclass(frozen=True)
+class ArtifactStore:
+    """A service with one empty bucket, and the environment that MLflow needs for it.
+
+    Attributes:
+        bucket: its location.
+        objects: reads all that is in it, around MLflow.
+        environment: variables.
+    """
+
+    bucket: str
+    objects: Callable[[], dict[str, bytes]]
+    environment: Mapping[str, str]
+
+
+@contextmanager
+def s3() -> Iterator[ArtifactStore]:
     with MotoServer() as moto:
-        for name, value in {**CREDENTIALS, "MLFLOW_S3_ENDPOINT_URL": moto.endpoint}.items():
-            monkeypatch.setenv(name, value)
-        yield moto.client()
+        client = moto.client()
+        client.create_bucket(Bucket=BUCKET)
+        environment = {**CREDENTIALS, "MLFLOW_S3_ENDPOINT_URL": moto.endpoint}
+        yield ArtifactStore(f"s3://{BUCKET}", BucketContent(client, BUCKET).read, environment)
+
+
+@contextmanager
+def gcs() -> Iterator[ArtifactStore]:
+    with GcsServer() as server:
+        yield ArtifactStore(f"gs://{BUCKET}", server.bucket(BUCKET).objects, server.environment)
+
+
+@pytest.fixture(scope="module", params=[s3, gcs], ids=["s3", "gs"])
+def running_store(request: pytest.FixtureRequest) -> Iterator[ArtifactStore]:
+    with request.param() as store:
+        yield store
+
+
+@pytest.fixture
+def artifact_store(
+    running_store: ArtifactStore, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> ArtifactStore:
+    """What MLflow is set to."""
+    for name, value in running_store.environment.items():
+        monkeypatch.setenv(name, value)
+    return running_store

@@ -27,6 +27,11 @@ class FaultSite(Protocol):
         ...
 
     @property
+    def hasty(self) -> BlobStore:
+        """Such a store by which no library makes a request a second time."""
+        ...
+
+    @property
     def direct(self) -> BlobStore:
         """A store of the same repository without the proxy."""
         ...
@@ -38,7 +43,7 @@ class FaultSite(Protocol):
 
     @property
     def refusals(self) -> Sequence[Fault]:
-        """Faults that the service goes on with until the library gives up."""
+        """Faults that `hasty` meets: one of a kind that is told, and one that leaves it open."""
         ...
 
     def seed(self, files: Mapping[str, bytes]) -> None:
@@ -48,6 +53,47 @@ class FaultSite(Protocol):
     def snapshot(self) -> dict[str, bytes]:
         """Return all files, around the adapter; fail if an upload is left unfinished."""
         ...
+
+
+class Staying:
+    """A rule: a fault for the n-th request that a predicate picks, as long as it is repeated.
+
+    Args:
+        fault: what happens.
+        nth: counted from 1.
+        when: picks requests; all of them if left out.
+    """
+
+    def __init__(
+        self, fault: Fault, *, nth: int = 1, when: Callable[[Request], bool] = lambda _: True
+    ) -> None:
+        self._fault = fault
+        self._nth = nth
+        self._when = when
+        self._seen = 0
+        self._is_over = False
+        self.hit: list[Request] = []
+
+    def __call__(self, request: Request) -> Fault | None:
+        """Return the fault if it is this request's turn, or its again."""
+        if self.hit:
+            self._is_over |= _same(request) != _same(self.hit[0])
+        elif self._when(request):
+            self._seen += 1
+        if self._is_over or self._seen < self._nth:
+            return None
+        self.hit.append(request)
+        return self._fault
+
+    def next(self) -> Staying:
+        """Return the rule for the request after the one that this rule is for."""
+        return Staying(self._fault, nth=self._nth + 1, when=self._when)
+
+
+def _same(request: Request) -> tuple[str, str, str]:
+    """Return what does not tell which of two libraries makes a request."""
+    query = "&".join(part for part in request.query.split("&") if not part.startswith("x-id="))
+    return request.method, request.path, query.replace("delete=", "delete")
 
 
 class EveryRequestOnce:

@@ -5,7 +5,10 @@ Needs the extra ``gcs`` and, for `GcsServer`, ``gcp-storage-emulator``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -14,9 +17,11 @@ import requests
 from triton_deploy_core.ports.store import StoredObject
 from triton_deploy_storage.gcs import GcsObjects, GcsStore, Limits
 from triton_deploy_storage.testing_process import ChildServer
+from triton_deploy_storage.testing_proxy import Answer, Break, Fault, FaultProxy
 
 _PROGRAM = "from triton_deploy_storage.testing_gcs_service import main; main()"
 _SECONDS = 60
+_EMULATOR = "STORAGE_EMULATOR_HOST"
 _NOTHING_IN_PARTS = (
     b"--x\r\nContent-Type: application/json\r\n\r\n{}\r\n"
     b"--x\r\nContent-Type: application/x\r\n\r\n\r\n--x--"
@@ -33,7 +38,7 @@ class GcsServer(ChildServer):
     def environment(self) -> dict[str, str]:
         """The environment that the library and Triton need for it."""
         return {
-            "STORAGE_EMULATOR_HOST": self.endpoint,
+            _EMULATOR: self.endpoint,
             "CLOUD_STORAGE_EMULATOR_ENDPOINT": self.endpoint,
         }
 
@@ -49,6 +54,7 @@ class PlainBucket:
         self.name = name
         self._endpoint = endpoint
         self._session = requests.Session()
+        self._known: dict[tuple[str, str], bytes] = {}
         self._ask("POST", "/storage/v1/b", json={"name": name})
         never = {"softDeletePolicy": {"retentionDurationSeconds": "0"}}
         self._ask("PATCH", f"/storage/v1/b/{name}", json=never)
@@ -71,19 +77,12 @@ class PlainBucket:
 
     def names(self, prefix: str = "") -> list[str]:
         """List objects."""
-        found: list[str] = []
-        query = {"prefix": prefix}
-        while True:
-            page = self._ask("GET", f"/storage/v1/b/{self.name}/o?{urlencode(query)}").json()
-            found += [item["name"] for item in page.get("items", ())]
-            if "nextPageToken" not in page:
-                return found
-            query["pageToken"] = page["nextPageToken"]
+        return [*self._generations(prefix)]
 
     def objects(self, prefix: str = "") -> dict[str, bytes]:
-        """Read everything."""
-        names = self.names(prefix)
-        return {name: self._ask("GET", self._path(name) + "?alt=media").content for name in names}
+        """Read everything; no content is read a second time."""
+        found = self._generations(prefix)
+        return {name: self._content(name, generation) for name, generation in found.items()}
 
     def close(self) -> None:
         """Remove it with all that is in it."""
@@ -91,6 +90,22 @@ class PlainBucket:
             self.remove(name)
         self._ask("DELETE", f"/storage/v1/b/{self.name}")
         self._session.close()
+
+    def _generations(self, prefix: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        query = {"prefix": prefix}
+        while True:
+            page = self._ask("GET", f"/storage/v1/b/{self.name}/o?{urlencode(query)}").json()
+            found |= {item["name"]: item["generation"] for item in page.get("items", ())}
+            if "nextPageToken" not in page:
+                return found
+            query["pageToken"] = page["nextPageToken"]
+
+    def _content(self, name: str, generation: str) -> bytes:
+        if (name, generation) not in self._known:
+            content = self._ask("GET", self._path(name) + "?alt=media").content
+            self._known[name, generation] = content
+        return self._known[name, generation]
 
     def _path(self, name: str) -> str:
         return f"/storage/v1/b/{self.name}/o/{quote(name, safe='')}"
@@ -160,6 +175,71 @@ class GcsHarness:
         # Small, so that chunks and pages are among what the suites try.
         limits = Limits(chunk=4 << 20, page=100, workers=8)
         return GcsStore(f"gs://{bucket}/{self.prefix}", limits=limits)
+
+
+class GcsFaultSite:
+    """A `FaultSite` in a new bucket.
+
+    Args:
+        server: an emulator that keeps preconditions.
+        proxy: the proxy before it.
+        bucket: a name that no bucket has.
+    """
+
+    faults: Sequence[Fault] = (
+        *Break,
+        Answer.gcs(429, "rateLimitExceeded"),
+        Answer.gcs(503, "backendError"),
+    )
+    refusals: Sequence[Fault] = (Answer.gcs(503, "backendError"), Break.AFTER)
+
+    def __init__(self, server: GcsServer, proxy: FaultProxy, bucket: str) -> None:
+        self._bucket = server.bucket(bucket)
+        self.proxy = proxy
+        # One request after another, so that the n-th is the same one every time.
+        limits = Limits(
+            whole=4 << 20, chunk=4 << 20, large_at_once=1, workers=1, first_pause_seconds=0
+        )
+        self.store = self._store(limits, proxy.endpoint)
+        self.hasty = self._store(replace(limits, patience_seconds=0), proxy.endpoint)
+        self.direct = self._store(Limits(), server.endpoint)
+
+    def _store(self, limits: Limits, endpoint: str) -> GcsStore:
+        store = GcsStore(f"gs://{self._bucket.name}/models", limits=limits)
+        with _emulator(endpoint):
+            store.check()  # with its first request it takes the address
+        return store
+
+    def seed(self, files: Mapping[str, bytes]) -> None:
+        """See `FaultSite.seed`."""
+        present = self.snapshot()
+        for key in present.keys() - files.keys():
+            self._bucket.remove(f"models/{key}")
+        for key, data in files.items():
+            if present.get(key) != data:
+                self._bucket.put(f"models/{key}", data)
+
+    def snapshot(self) -> dict[str, bytes]:
+        """See `FaultSite.snapshot`. The service shows no upload that is left unfinished."""
+        found = self._bucket.objects()
+        return {name.removeprefix("models/"): data for name, data in found.items()}
+
+    def close(self) -> None:
+        """Remove the bucket."""
+        self._bucket.close()
+
+
+@contextmanager
+def _emulator(endpoint: str) -> Iterator[None]:
+    before = os.environ.get(_EMULATOR)
+    os.environ[_EMULATOR] = endpoint
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_EMULATOR]
+        else:
+            os.environ[_EMULATOR] = before
 
 
 class GcsObjectHarness:

@@ -6,6 +6,7 @@ Needs the extra ``s3`` and, for `MotoServer`, ``moto[server]``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -201,8 +202,13 @@ class S3FaultSite:
             workers=1,
             parts_at_once=1,
             deletes_at_once=1,
+            lane_pause_seconds=0.001,
         )
-        self.store = S3Store(f"s3://{proxy.endpoint}/{bucket}/models", limits=limits, clock=clock)
+        behind = f"s3://{proxy.endpoint}/{bucket}/models"
+        self.store = S3Store(behind, limits=limits, clock=clock)
+        once = replace(limits, attempts=1, lane_attempts=1)
+        self.hasty = S3Store(behind, limits=once, clock=clock)
+        self.hasty.delete(["a/file"])  # so that no fault is the lane's first answer
         self.direct = S3Store(f"s3://{moto.endpoint}/{bucket}/models", clock=clock)
 
     def seed(self, files: Mapping[str, bytes]) -> None:

@@ -16,6 +16,9 @@ class Limits:
         workers: other requests at once.
         page: objects in one answer to a listing; the service gives 1000 at most.
         patience_seconds: for how long a request that fails by a transient fault is repeated.
+        first_pause_seconds: at most so long, by chance, before it is repeated first; twice as
+            long each time.
+        longest_pause_seconds: but no longer than this.
     """
 
     whole: int = 8 << 20
@@ -24,3 +27,5 @@ class Limits:
     workers: int = 16
     page: int = 1000
     patience_seconds: float = 60.0
+    first_pause_seconds: float = 0.5
+    longest_pause_seconds: float = 8.0

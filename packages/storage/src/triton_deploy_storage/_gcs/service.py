@@ -12,16 +12,14 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
-from requests.adapters import HTTPAdapter
 
 from triton_deploy_storage._gcs.gcs_errors import gcs_errors
 from triton_deploy_storage._gcs.limits import Limits
 from triton_deploy_storage._gcs.location import GcsLocation
+from triton_deploy_storage._gcs.whole_answers import WholeAnswers
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
-_FIRST_DELAY_SECONDS = 0.5
-_LONGEST_DELAY_SECONDS = 8.0
 
 
 class Service:
@@ -41,7 +39,7 @@ class Service:
         self.limits = limits
         # The outcome of each call is the same when it is made twice, so all may be tried again.
         retry: Retry = DEFAULT_RETRY.with_timeout(limits.patience_seconds).with_delay(
-            initial=_FIRST_DELAY_SECONDS, maximum=_LONGEST_DELAY_SECONDS
+            initial=limits.first_pause_seconds, maximum=limits.longest_pause_seconds
         )
         self.options: dict[str, Any] = {
             "timeout": (_CONNECT_SECONDS, _READ_SECONDS),
@@ -76,7 +74,7 @@ def _make(connections: int) -> Any:
     client = Client(project=None, credentials=_credentials())
     # For traces that nobody asked for, it would look up the bucket, which our role may not.
     client._bucket_metadata_cache = None  # noqa: SLF001
-    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections)
+    adapter = WholeAnswers(pool_connections=2, pool_maxsize=connections)
     for scheme in ("https://", "http://"):
         client._http.mount(scheme, adapter)  # noqa: SLF001  (as the library's own samples do)
     return client

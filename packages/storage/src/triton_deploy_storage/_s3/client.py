@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
-_ATTEMPTS = 5
 
 
 class LazyClient:
@@ -64,7 +63,7 @@ def _make(location: S3Location, limits: Limits) -> tuple[Any, FastLane | None]:
     config = Config(
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": limits.attempts},
         max_pool_connections=limits.workers,
         # Triton addresses buckets of an endpoint by path, too.
         s3={"addressing_style": "path" if location.endpoint else "auto"},
@@ -74,12 +73,12 @@ def _make(location: S3Location, limits: Limits) -> tuple[Any, FastLane | None]:
             core = _session()
             session = boto3.session.Session(botocore_session=core)
             client = session.client("s3", endpoint_url=location.endpoint, config=config)
-            lane = open_lane(core, client, location.bucket, limits.parts_at_once)
+            lane = open_lane(core, client, location.bucket, limits)
     except ValueError as error:
         raise InvalidSettingError(
             "the settings of boto3 name no S3 service: check AWS_ENDPOINT_URL and AWS_REGION"
         ) from error
-    require_whole_answers(client, _ATTEMPTS)
+    require_whole_answers(client, limits.attempts)
     return client, lane
 
 

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from triton_deploy_storage._s3.limits import Limits
+
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
 
@@ -14,19 +16,19 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 10
 _REQUEST_SECONDS = 180
-_RETRIES = 3
+_LONGEST_PAUSE_SECONDS = 15
 # obstore asks again five minutes before the end; boto3 renews them by itself long before.
 _CREDENTIALS_LAST = timedelta(minutes=10)
 
 
-def open_lane(session: Any, client: Any, bucket: str, parts_at_once: int) -> FastLane | None:
+def open_lane(session: Any, client: Any, bucket: str, limits: Limits) -> FastLane | None:
     """Return the lane to a bucket, None where there is none: all can be done without.
 
     Args:
         session: botocore's.
         client: boto3's, made of it.
         bucket: the bucket's name.
-        parts_at_once: of one object that is put in parts.
+        limits: the store's.
     """
     try:
         from obstore.exceptions import BaseError  # noqa: PLC0415  (where there is none, boto3 does)
@@ -61,13 +63,18 @@ def open_lane(session: Any, client: Any, bucket: str, parts_at_once: int) -> Fas
             credential_provider=_provider(credentials),
             client_options=options,
             retry_config={
-                "max_retries": _RETRIES,
+                "max_retries": limits.lane_attempts - 1,
+                "backoff": {
+                    "init_backoff": timedelta(seconds=limits.lane_pause_seconds),
+                    "max_backoff": timedelta(seconds=_LONGEST_PAUSE_SECONDS),
+                    "base": 2,
+                },
                 "retry_timeout": timedelta(seconds=_REQUEST_SECONDS),
             },
         )
     except (BaseError, ValueError, OSError):
         return None
-    return FastLane(store, parts_at_once)
+    return FastLane(store, limits.parts_at_once)
 
 
 def _provider(credentials: Any) -> Callable[[], Any]:

@@ -22,6 +22,9 @@ class Limits:
         keys_per_page: of a listing; S3 gives 1000 at most.
         keys_per_delete: S3 takes 1000 at most.
         deletes_at_once: requests to delete.
+        attempts: how often boto3 makes a request that fails by a transient fault.
+        lane_attempts: how often obstore does, before boto3 is asked instead.
+        lane_pause_seconds: obstore waits at least so long before it makes one again.
     """
 
     part: int = 5 << 20
@@ -34,6 +37,9 @@ class Limits:
     keys_per_page: int = 1000
     keys_per_delete: int = 1000
     deletes_at_once: int = 8
+    attempts: int = 5
+    lane_attempts: int = 4
+    lane_pause_seconds: float = 0.1
 
 
 def ranges(size: int, part: int) -> list[tuple[int, int]]:
