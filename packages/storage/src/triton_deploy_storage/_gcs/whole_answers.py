@@ -43,8 +43,6 @@ class WholeAnswers(HTTPAdapter):
 
 class _Response(HTTPResponse):
     def begin(self) -> None:
-        if self.headers is not None:
-            return
         file: Any = self.fp
         lines: Any = _Lines(file)
         self.fp = lines
@@ -52,7 +50,7 @@ class _Response(HTTPResponse):
             super().begin()
         finally:
             # Where not even the status is whole, the file was closed and dropped.
-            if self.fp is lines:
+            if not lines.is_closed:
                 self.fp = file
         if lines.last not in _BLANK:
             raise IncompleteRead(lines.last)
@@ -63,13 +61,15 @@ class _Lines:
 
     def __init__(self, file: Any) -> None:
         self._file = file
-        self.last = b""
+        self.is_closed = False
+        self.last = b"\n"
 
     def readline(self, limit: int = -1) -> bytes:
         self.last = self._file.readline(limit)
         return self.last
 
     def close(self) -> None:
+        self.is_closed = True
         self._file.close()
 
 
