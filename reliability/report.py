@@ -24,6 +24,9 @@ from the repository with `--load-model=*`, and both servers were asked what they
 process ran the next operation, which had to make its own model serve, leave the server ready, leave
 no file of ours behind, and never touch the neighbour `iris2`.
 
+Of a package that Triton refuses (*update-refused*), a server that is started between the commit and
+the end of the undo serves nothing: what does not load shows when it is loaded (ADR 2, Limits).
+
 A cell says what the server that ran on served, then what the server served that was started.
 Steps of one kind are in one row; *n* is how many there were, on all stores together. An empty cell:
 there is no such step on that store, or not every step was tried.
