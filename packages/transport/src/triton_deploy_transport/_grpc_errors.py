@@ -26,11 +26,11 @@ import grpc
 from triton_deploy_core.errors import (
     NotTritonError,
     ServerError,
-    ServerTimeoutError,
     ServerUnreachableError,
 )
 from triton_deploy_transport._one_line import one_line
 from triton_deploy_transport._refusals import Cause, Refusal, no_permission
+from triton_deploy_transport._unreachable import no_answer, no_connection, refused, unresolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,17 +44,13 @@ _DENIED = {
 _RESTRICTED = "protocol is restricted"
 _HTTP_STATUS = re.compile(r"Received http2 header with status: (\d+)")
 _HTTP_DENIED = {"401", "403", "407", "429"}
-_CHECK_URL = "Start the server or correct the URL"
 
 
 def explained(error: grpc.RpcError, *, url: str, timeout: float) -> ServerError | Refusal:
     """Return the error for a call that failed, or the server's refusal of it."""
     code, words = error.code(), error.details() or ""
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return ServerTimeoutError(
-            f"Triton at {url} did not answer within {timeout:g} s: "
-            "see whether the server hangs or is overloaded, or allow more time"
-        )
+        return no_answer(url, timeout)
     status = _HTTP_STATUS.search(words)
     if status is not None:
         return _web_page(status[1], url)
@@ -94,18 +90,6 @@ def _web_page(status: str, url: str) -> ServerError:
     return NotTritonError(
         f"{url} answered with a web page (HTTP {status}): {_GIVE_GRPC_PORT}; a proxy may also "
         "answer like that when no server is behind it"
-    )
-
-
-def _refused(_words: str, url: str) -> ServerError:
-    return ServerUnreachableError(
-        f"no connection to Triton at {url}: connection refused, nothing listens there. {_CHECK_URL}"
-    )
-
-
-def _unresolved(_words: str, url: str) -> ServerError:
-    return ServerUnreachableError(
-        f"no connection to Triton at {url}: the host's name can't be resolved. Correct the URL"
     )
 
 
@@ -163,8 +147,7 @@ def _too_slow(_words: str, url: str) -> ServerError:
 
 
 def _no_connection(words: str, url: str) -> ServerError:
-    why = one_line(words.rpartition("last error: ")[2], limit=200)
-    return ServerUnreachableError(f"no connection to Triton at {url}: {why}. {_CHECK_URL}")
+    return no_connection(url, one_line(words.rpartition("last error: ")[2], limit=200))
 
 
 def _broken_off(_words: str, url: str) -> ServerError:
@@ -185,8 +168,11 @@ _ANY = (
     (r"^failed to (de)?serialize|deserializing response", lambda _, url: unreadable(url)),
 )
 _CONNECTION = (
-    (r"failed to connect to all addresses.*connection refused", _refused),
-    (r"errors resolving|DNS resolution failed|address lookup failed", _unresolved),
+    (r"failed to connect to all addresses.*connection refused", lambda _, url: refused(url)),
+    (
+        r"errors resolving|DNS resolution failed|address lookup failed",
+        lambda _, url: unresolved(url),
+    ),
     (r"http1\.x server|failed parsing HTTP/2|expected SETTINGS frame", _not_grpc),
     (r"Data frame with END_STREAM|missing selected ALPN", _not_grpc),
     (r"CERTIFICATE_VERIFY_FAILED|hostname verification|not in peer certificate", _untrusted),

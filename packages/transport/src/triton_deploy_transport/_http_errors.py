@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING
 from triton_deploy_core.errors import (
     NotTritonError,
     ServerError,
-    ServerTimeoutError,
     ServerUnreachableError,
 )
 from triton_deploy_transport._http_client import ConnectTimeoutError
 from triton_deploy_transport._http_reply import OversizedReplyError
+from triton_deploy_transport._unreachable import no_answer, no_connection, refused, unresolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,11 +45,7 @@ def mapped_errors(url: str, *, timeout: float) -> Iterator[None]:
         )
         raise ServerUnreachableError(message) from error
     except TimeoutError as error:
-        message = (
-            f"Triton at {url} did not answer within {timeout:g} s: "
-            "see whether the server hangs or is overloaded, or allow more time"
-        )
-        raise ServerTimeoutError(message) from error
+        raise no_answer(url, timeout) from error
     except (OSError, http.client.HTTPException) as error:
         raise _counterpart(error, url) from error
 
@@ -60,7 +56,7 @@ def _counterpart(error: OSError | http.client.HTTPException, url: str) -> Server
             return explain(error, url)
     if isinstance(error, OSError):
         why = error.strerror or str(error) or type(error).__name__
-        return ServerUnreachableError(f"no connection to Triton at {url}: {why}. {_CHECK_URL}")
+        return no_connection(url, why)
     return NotTritonError(
         f"what answers at {url} does not speak HTTP as Triton does ({type(error).__name__}): "
         "give Triton's HTTP port (8000 unless set otherwise), or write grpc:// for the gRPC port"
@@ -68,19 +64,6 @@ def _counterpart(error: OSError | http.client.HTTPException, url: str) -> Server
 
 
 _UNWELCOME = re.compile(r"CERTIFICATE_REQUIRED|ALERT_UNKNOWN_CA|ALERT_BAD_CERTIFICATE")
-_CHECK_URL = "Start the server or correct the URL"
-
-
-def _refused(_error: Exception, url: str) -> ServerError:
-    return ServerUnreachableError(
-        f"no connection to Triton at {url}: connection refused, nothing listens there. {_CHECK_URL}"
-    )
-
-
-def _unresolved(_error: Exception, url: str) -> ServerError:
-    return ServerUnreachableError(
-        f"no connection to Triton at {url}: the host's name can't be resolved. Correct the URL"
-    )
 
 
 def _untrusted(error: Exception, url: str) -> ServerError:
@@ -116,8 +99,8 @@ def _oversized(error: Exception, url: str) -> ServerError:
 
 # The first that fits holds: special before general.
 _EXPLANATIONS: Mapping[type[Exception], Callable[[Exception, str], ServerError]] = {
-    ConnectionRefusedError: _refused,
-    socket.gaierror: _unresolved,
+    ConnectionRefusedError: lambda _, url: refused(url),
+    socket.gaierror: lambda _, url: unresolved(url),
     ssl.SSLCertVerificationError: _untrusted,
     ssl.SSLEOFError: _broken_off,
     ssl.SSLZeroReturnError: _broken_off,
