@@ -90,7 +90,9 @@ class Operation:
         loading = False
         try:
             self._files.keep(journal, now)
-            self._say(f"uploading {len(plan.files)} files to {self._around.location}")
+            if plan.files:
+                files = "1 file" if len(plan.files) == 1 else f"{len(plan.files)} files"
+                self._say(f"uploading {files} to {self._around.location}")
             self._files.write(plan)
             placed = self._files.present() if plan.files else now.files
             if force:
