@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 import click
 import pytest
@@ -11,6 +12,7 @@ from mlflow_triton.deployments import target_help
 from mlflow_triton.flavors import SUPPORTED_FLAVORS
 from mlflow_triton.settings import SETTINGS, Use, read_settings
 
+_README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 _USES = {
     "create": Use.DEPLOY,
     "update": Use.DEPLOY | Use.UPDATE,
@@ -31,6 +33,16 @@ def test_every_setting_is_there(setting):
     assert re.search(rf"^  {setting.key}={re.escape(setting.value)}\b", text, re.MULTILINE)
     assert setting.help in " ".join(text.split())
     assert setting.variable is None or f"(environment: {setting.variable})" in text
+
+
+def test_the_readme_has_the_same_settings():
+    table = _README.partition("| key | environment | |\n")[2].partition("\n\n")[0]
+    cells = [line.split("|") for line in table.splitlines()]
+    keys, variables = (
+        {name for row in cells for name in re.findall(r"`(\w+)`", row[column])} for column in (1, 2)
+    )
+    assert keys == {setting.key for setting in SETTINGS}
+    assert variables == {setting.variable for setting in SETTINGS if setting.variable}
 
 
 def test_every_flavor_is_there():

@@ -324,8 +324,8 @@ class Settings:
         location = self.values.get("triton_model_repo")
         if location is None:
             raise InvalidSettingError(
-                "The model repository is unknown. Set TRITON_MODEL_REPO to the directory that "
-                "Triton was started with (--model-repository)."
+                "The model repository is unknown. Set TRITON_MODEL_REPO to what Triton was started "
+                "with (--model-repository): a directory, s3://… or gs://…."
             )
         return str(location)
 
