@@ -112,7 +112,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def benchmarks(session: nox.Session) -> None:
     """The data path against the libraries alone; figures for benchmarks/README.md."""
-    install(session, "boto3")
+    install(session, "boto3", "obstore")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
