@@ -299,7 +299,7 @@ def test_an_unknown_key_in_the_target_uri(site):
     [
         ("max_batch_size=many", "-C max_batch_size='many': it has to be a whole number."),
         ("instance_count=0", "-C instance_count='0': it has to be 1 or more."),
-        ("dynamic_batching=2", "-C dynamic_batching='2': it has to be true or false."),
+        ("dynamic_batching=2", "-C dynamic_batching='2': it has to be true or false (on or off)."),
         ("timeout=0", "-C timeout='0': it has to be a number of seconds above zero."),
     ],
 )

@@ -10,6 +10,7 @@ from triton_deploy_core.errors import (
     DeploymentNotFoundError,
     LoadTimeoutError,
     NotOursError,
+    StoreUnavailableError,
 )
 from triton_deploy_core.lease import LeaseRecord, holding
 from triton_deploy_core.names import DeploymentName
@@ -157,6 +158,17 @@ def test_what_can_not_be_repaired_is_said_and_keeps_nobody_else_from_it(world):
     )
     assert world.server.is_ready()
     assert world.unfinished() == []
+
+
+def test_a_name_whose_files_can_not_be_read_keeps_nobody_else_from_it(world):
+    def unreadable(moment):
+        if moment.call.method in {"read", "list"} and moment.key.startswith("a/"):
+            raise StoreUnavailableError("no answer")
+
+    world.new_process(unreadable)
+    first, second = world.service.repair()
+    assert (first.name, first.outcome, str(first.error)) == ("a", Outcome.FAILED, "no answer")
+    assert second == Repair("b", Outcome.FINE)
 
 
 def test_a_directory_of_somebody_else_is_refused_by_name_and_passed_over_else(world):

@@ -18,6 +18,7 @@ from triton_deploy_core.errors import (
     DeployError,
     DeploymentBusyError,
     StoreAccessError,
+    StoreError,
 )
 from triton_deploy_core.journal import Phase
 from triton_deploy_core.names import DeploymentName
@@ -103,15 +104,18 @@ class Repairing:
 
     def _look(self, name: DeploymentName, ready: frozenset[int]) -> bool | None:
         """Tell whether there is anything to repair; None where there is nothing of ours."""
-        keys = {blob.key for blob in self._store.list(own_prefix(name)) if "/" not in blob.key}
         try:
-            record = read_record(self._store, name)
-        except DamagedRecordError:
-            return True
+            return self._needs_repair(name, ready)
         except StoreAccessError:
             # A link out of the repository: somebody else's.
             return None
-        if record is None:
+        except (DamagedRecordError, StoreError):
+            # What is wrong with one name is reported with that one.
+            return True
+
+    def _needs_repair(self, name: DeploymentName, ready: frozenset[int]) -> bool | None:
+        keys = {blob.key for blob in self._store.list(own_prefix(name)) if "/" not in blob.key}
+        if read_record(self._store, name) is None:
             return True if keys else None
         return lease_key(name) in keys or bool(
             find_differences(

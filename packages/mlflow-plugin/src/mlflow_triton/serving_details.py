@@ -42,14 +42,18 @@ def _listed(specs: Sequence[TensorSpec], optional: frozenset[str] = frozenset())
 def _counts(statistics: Sequence[VersionStatistics]) -> dict[str, str]:
     answered = sum(row.success_count for row in statistics)
     failed = sum(row.fail_count for row in statistics)
-    return {
+    counts = {
         "inference_count": str(sum(row.inference_count for row in statistics)),
         "request_count": str(answered + failed),
         "failure_count": str(failed),
+    }
+    if not answered:
+        return counts
+    return counts | {
         "mean_queue_ms": _mean_ms(sum(row.queue_ns for row in statistics), answered),
         "mean_compute_ms": _mean_ms(sum(row.compute_ns for row in statistics), answered),
     }
 
 
 def _mean_ms(nanoseconds: int, requests: int) -> str:
-    return f"{nanoseconds / requests / _NS_IN_MS:.3f}" if requests else ""
+    return f"{nanoseconds / requests / _NS_IN_MS:.3f}"

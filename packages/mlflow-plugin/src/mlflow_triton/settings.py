@@ -95,7 +95,7 @@ def _switch(text: str) -> bool:
     known = {"true": True, "on": True, "yes": True, "1": True}
     known |= {"false": False, "off": False, "no": False, "0": False}
     if text.strip().lower() not in known:
-        raise ValueError("it has to be true or false")
+        raise ValueError("it has to be true or false (on or off)")
     return known[text.strip().lower()]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import select
 import subprocess
 import sys
 from typing import TypeVar
 
+_START_SECONDS = 60
 _STOP_SECONDS = 10
 _Server = TypeVar("_Server", bound="ChildServer")
 
@@ -28,18 +30,26 @@ class ChildServer:
     def __enter__(self: _Server) -> _Server:  # noqa: PYI019  (no typing_extensions here)
         """Start it on a free port; `endpoint` is its URL."""
         self._process = subprocess.Popen(
-            [sys.executable, "-c", self._program],
+            # Isolated: a file of the caller's directory may bear the name of the server's package.
+            [sys.executable, "-I", "-c", self._program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        line = self._process.stdout.readline().strip() if self._process.stdout else ""
-        if not line:
+        port = self._port()
+        if not port:
             self.__exit__()
             raise RuntimeError(f"the server did not start: pip install '{self._package}'")
-        self.endpoint = f"http://127.0.0.1:{line}"
+        self.endpoint = f"http://127.0.0.1:{port}"
         return self
+
+    def _port(self) -> str:
+        """Return what the server prints once it listens, nothing if it ends or takes too long."""
+        output = None if self._process is None else self._process.stdout
+        if output is None or not select.select([output], [], [], _START_SECONDS)[0]:
+            return ""
+        return output.readline().strip()
 
     def __exit__(self, *_: object) -> None:
         """Stop it."""

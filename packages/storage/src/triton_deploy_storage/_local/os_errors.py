@@ -67,7 +67,8 @@ def shown(path: str) -> str:
 def _store_error(error: OSError, root: str, action: str, path: str) -> StoreError:
     if _is_missing(root):
         return RepositoryNotFoundError(
-            f"the model repository {shown(root)} is no directory: create it, or correct the setting"
+            f"the model repository {shown(root)} is no directory: create it, or correct "
+            "TRITON_MODEL_REPO"
         )
     number = error.errno if error.errno is not None else 0
     kind, remedy = _REMEDIES.get(number, (StoreUnavailableError, _RETRY))
