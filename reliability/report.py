@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -99,14 +99,20 @@ def _place(
 ) -> float:
     """How far into the operation a stage is, from 0 to 1, where it is seen first."""
     return min(
-        list(found).index(stage) / len(found) for found in by_store.values() if stage in found
+        found[stage][0]["number"] / max(1, *(row["number"] for row in _rows(found)))
+        for found in by_store.values()
+        if stage in found
     )
+
+
+def _rows(found: Mapping[tuple[str, int], list[Row]]) -> Iterable[Row]:
+    return itertools.chain.from_iterable(found.values())
 
 
 def _stages(rows: Iterable[Row]) -> dict[tuple[str, int], list[Row]]:
     """Runs of steps of one kind, in order: (kind, how often it was there before) → rows."""
     stages: dict[tuple[str, int], list[Row]] = {}
-    for kind, run in groupby(rows, key=lambda row: _kind(row["step"])):
+    for kind, run in itertools.groupby(rows, key=lambda row: _kind(row["step"])):
         stages[kind, sum(name == kind for name, _ in stages)] = list(run)
     return stages
 
