@@ -26,7 +26,7 @@ def run(*arguments: object) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("scenario", ["update", "update-tree"])
+@pytest.mark.parametrize("scenario", ["update-tree"])
 def test_killed_at_some_steps_all_is_old_or_new(tmp_path, scenario):
     seen = tmp_path / "seen.json"
     said = run(
