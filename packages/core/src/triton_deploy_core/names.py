@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from triton_deploy_core.errors import InvalidNameError
+from triton_deploy_core.shown import shown
 
 MAX_NAME_BYTES = 255
 
@@ -45,12 +46,12 @@ def _problem(text: str) -> str | None:
         # Scripts match on this message and the next: they are those of NVIDIA's plugin.
         return "Model name cannot be empty. Please enter a valid name to deploy."
     if "/" in text or text == "..":
-        return f"Path traversal is not allowed in model's name: {_shown(text)}"
+        return f"Path traversal is not allowed in model's name: {shown(text)}"
     if text == ".":
         return "Model name '.' is not allowed: it is the repository itself. Choose another name."
     if len(text.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
         return (
-            f"Model name {_shown(text[:20])}… is longer than {MAX_NAME_BYTES} bytes. "
+            f"Model name {shown(text[:20])}… is longer than {MAX_NAME_BYTES} bytes. "
             "Choose a shorter one."
         )
     if _NAME.fullmatch(text) is None:
@@ -59,8 +60,3 @@ def _problem(text: str) -> str | None:
             "Use letters, digits and . _ ~ - only."
         )
     return None
-
-
-def _shown(text: str) -> str:
-    """`text` itself where that keeps the message on one line, else escaped."""
-    return text if text.isprintable() else repr(text)

@@ -23,6 +23,7 @@ from triton_deploy_core.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from triton_deploy_core.shown import shown
 
 _NO_BUCKET = "bucket does not exist"
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TIMEOUT, _TOO_MANY = 401, 403, 404, 408, 429
@@ -55,7 +56,7 @@ def gcs_errors(bucket: str, action: str, what: str) -> Iterator[None]:
         action: the verb for the message.
         what: what it was done to.
     """
-    where = f"cannot {action} {what if what.isprintable() else repr(what)} in bucket {bucket}"
+    where = f"cannot {action} {shown(what)} in bucket {bucket}"
     try:
         yield
     except LIBRARY_ERRORS as error:

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from triton_deploy_core.errors import ModelSourceError
-from triton_deploy_storage._local.os_errors import FULL, shown
+from triton_deploy_core.shown import shown
+from triton_deploy_storage._local.os_errors import FULL
 from triton_deploy_storage._local.staging import write_all
 
 _PIECE = 8 << 20

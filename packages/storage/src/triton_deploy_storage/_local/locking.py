@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from triton_deploy_core.errors import StoreUnavailableError
-from triton_deploy_storage._local.os_errors import shown
+from triton_deploy_core.shown import shown
 from triton_deploy_storage._local.paths import LOCK_FILE
 
 PATIENCE = 30.0

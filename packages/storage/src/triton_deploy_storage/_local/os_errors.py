@@ -15,6 +15,7 @@ from triton_deploy_core.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from triton_deploy_core.shown import shown
 
 _PERMISSION = "give this user the permission, or run as its owner"
 _IN_THE_WAY = "something else of that name is in the way; remove or rename it"
@@ -57,11 +58,6 @@ def store_errors(root: str, action: str, path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise _store_error(error, root, action, path) from error
-
-
-def shown(path: str) -> str:
-    """Return a path as a message has it: escaped where it would break the line."""
-    return path if path.isprintable() else repr(path)
 
 
 def _store_error(error: OSError, root: str, action: str, path: str) -> StoreError:

@@ -7,7 +7,7 @@ import re
 
 from triton_deploy_core.errors import StoreAccessError
 from triton_deploy_core.keys import enclosing
-from triton_deploy_storage._local.os_errors import shown
+from triton_deploy_core.shown import shown
 
 LOCK_FILE = ".triton-deploy.lock"
 STAGED = re.compile(r"\.triton-deploy-[0-9a-f]{32}\.tmp")

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from triton_deploy_core.errors import PreconditionFailedError
 from triton_deploy_core.keys import enclosing
 from triton_deploy_core.ports.store import Condition, IfAbsent, IfUnchanged
+from triton_deploy_core.shown import shown
 from triton_deploy_storage._local import tree
 from triton_deploy_storage._local.locking import exclusive
-from triton_deploy_storage._local.os_errors import shown
 from triton_deploy_storage._local.staging import StagedFile, create, discard
 from triton_deploy_storage._local.tags import tag_of
 

@@ -25,10 +25,11 @@ from triton_deploy_core.ports.store import (
     Condition,
     Transfer,
 )
+from triton_deploy_core.shown import shown
 from triton_deploy_core.small_files import check_small
 from triton_deploy_storage._local import listing, placing, tree
 from triton_deploy_storage._local.locking import exclusive
-from triton_deploy_storage._local.os_errors import MISSING, shown, store_errors
+from triton_deploy_storage._local.os_errors import MISSING, store_errors
 from triton_deploy_storage._local.paths import changing_path, check_not_reserved, reading_path
 from triton_deploy_storage._local.probing import probe
 from triton_deploy_storage._local.sources import open_source

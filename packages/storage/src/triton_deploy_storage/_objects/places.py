@@ -5,6 +5,7 @@ from __future__ import annotations
 from triton_deploy_core.errors import ModelSourceError
 from triton_deploy_core.keys import check_file_key
 from triton_deploy_core.ports.store import StoredBlob, StoredObject
+from triton_deploy_core.shown import shown as one_line
 
 
 def place_of(
@@ -36,5 +37,4 @@ def place_of(
 
 def shown(scheme: str, bucket: str, name: str) -> str:
     """Return an object's URI for a message of one line."""
-    uri = f"{scheme}://{bucket}/{name}"
-    return uri if uri.isprintable() else repr(uri)
+    return one_line(f"{scheme}://{bucket}/{name}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from triton_deploy_core.errors import ModelSourceError
 from triton_deploy_core.ports.store import Content, LocalFile
+from triton_deploy_core.shown import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class OpenSource:
             status = os.fstat(self.descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ModelSourceError(
-                    f"{_shown(self.source)} is not a file: name the model's files only"
+                    f"{shown(str(self.source.path))} is not a file: name the model's files only"
                 )
             if status.st_size != self.source.size:
                 raise changed(self.source)
@@ -82,16 +83,13 @@ def opened(source: LocalFile | Content) -> Iterator[OpenSource]:
 def changed(source: LocalFile) -> ModelSourceError:
     """Return the error that says that the size is not what it was."""
     return ModelSourceError(
-        f"{_shown(source)} was {source.size} bytes long and is not now: it changed while it was "
-        "copied; try again when nobody writes it"
+        f"{shown(str(source.path))} was {source.size} bytes long and is not now: it changed while "
+        "it was copied; try again when nobody writes it"
     )
 
 
 def _unreadable(source: LocalFile, error: OSError | ValueError) -> ModelSourceError:
     reason = error.strerror if isinstance(error, OSError) else error
-    return ModelSourceError(f"cannot read {_shown(source)}: {reason}; check path and permissions")
-
-
-def _shown(source: LocalFile) -> str:
-    text = str(source.path)
-    return text if text.isprintable() else repr(text)
+    return ModelSourceError(
+        f"cannot read {shown(str(source.path))}: {reason}; check path and permissions"
+    )

@@ -21,6 +21,7 @@ from triton_deploy_core.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from triton_deploy_core.shown import shown
 
 _MISSING_KEY = frozenset({"NoSuchKey", "404", "NotFound", "NoSuchVersion"})
 _CONFLICTS = frozenset(
@@ -63,7 +64,7 @@ def s3_errors(bucket: str, action: str, what: str) -> Iterator[None]:
         action: the verb for the message.
         what: what it was done to.
     """
-    where = f"cannot {action} {what if what.isprintable() else repr(what)} in bucket {bucket}"
+    where = f"cannot {action} {shown(what)} in bucket {bucket}"
     try:
         yield
     except ClientError as error:
