@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from triton_deploy_core.clock import Deadline, SystemClock
 from triton_deploy_core.datatypes import NUMPY_DTYPES
 from triton_deploy_core.errors import LoadTimeoutError, NotTritonError
 from triton_deploy_transport import connect
@@ -78,6 +79,11 @@ def test_both_protocols_tell_the_same(
     (place / "1" / "model.py").write_text(DEAF)
     by_grpc.load("identity_FP32", timeout=60)
     server.infer("identity_FP32", {"IN": np.ones((2, 2), np.float32)}, timeout=30)
+    # A request is counted after it was answered.
+    counted = Deadline.after(30, SystemClock()).wait_for(
+        lambda: server.statistics("identity_FP32")[0].inference_count == 1
+    )
+    assert counted
     for name in ("identity_FP32", "rich"):
         if name == "rich":
             by_grpc.load(name, timeout=60)

@@ -202,6 +202,8 @@ class InferenceServer(Protocol):
     def statistics(self, name: str) -> Sequence[VersionStatistics]:
         """Return the statistics of every ready version of a model, by version, ascending.
 
+        A request may be counted shortly after it was answered (seen on Triton 2.51).
+
         Raises:
             ModelNotServedError: no version of it is ready.
         """

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from triton_deploy_core.clock import Deadline, SystemClock
 from triton_deploy_core.datatypes import NUMPY_DTYPES
 from triton_deploy_core.errors import (
     ModelNotServedError,
@@ -73,9 +74,14 @@ class ServingLaws(ServerLaws):
         assert config["backend"] == model.harness.backend
         assert [tensor["name"] for tensor in config["input"]] == ["IN"]
 
-        first, second = model.server.statistics(model.name)
-        assert (first.version, first.success_count) == (1, 0)
-        assert (second.version, second.success_count, second.inference_count) == (2, 1, 2)
+        def counts() -> list[tuple[int, int, int]]:
+            rows = model.server.statistics(model.name)
+            return [(row.version, row.success_count, row.inference_count) for row in rows]
+
+        expected = [(1, 0, 0), (2, 1, 2)]
+        # A request is counted after it was answered.
+        Deadline.after(TIMEOUT, SystemClock()).wait_for(lambda: counts() == expected)
+        assert counts() == expected
 
     @pytest.mark.parametrize(
         ("inputs", "reason"),
