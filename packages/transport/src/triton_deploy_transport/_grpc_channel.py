@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import grpc
 
+from triton_deploy_transport._answer_watch import AnswerWatch
 from triton_deploy_transport._grpc_errors import lost_connection
 from triton_deploy_transport._grpc_messages import MAX_MESSAGE_BYTES
 from triton_deploy_transport._tls_files import pem_texts
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from triton_deploy_transport._server_url import ServerUrl
     from triton_deploy_transport.access import Access
 
@@ -72,6 +75,39 @@ class GrpcChannel:
         return self._method(channel, method).future(
             request, timeout=timeout, metadata=tuple(headers.items())
         )
+
+    def stream(
+        self, method: str, request: bytes, *, timeout: float
+    ) -> Generator[bytes, None, None]:
+        """Send a request and yield its answers; closing the iterator cancels it.
+
+        The methods with streams in both directions take it as such with one request.
+
+        Raises:
+            grpc.RpcError: there is no next answer, for whatever reason.
+            TimeoutError: a next answer, or the end, was not there after `timeout` seconds.
+            InvalidSettingError: a certificate or a token can't be read any more.
+        """
+        headers = self._authorization | self._access.request_headers()
+        channel = self._open()
+        call = channel.unary_stream(_SERVICE + method)(request, metadata=tuple(headers.items()))
+        watch = AnswerWatch(call.cancel, timeout)
+        try:
+            while True:
+                with watch.waiting():
+                    answer = next(call, None)
+                if answer is None:
+                    return
+                yield answer
+        except grpc.RpcError as error:
+            if watch.expired:
+                raise TimeoutError from error
+            if lost_connection(error):
+                self._leave(channel)
+            raise
+        finally:
+            watch.close()
+            call.cancel()
 
     def close(self) -> None:
         """Close the connection."""

@@ -78,6 +78,11 @@ def unreadable(url: str) -> NotTritonError:
     )
 
 
+def incomplete(url: str) -> ServerUnreachableError:
+    """Return the error for a stream of answers that ended before its last one."""
+    return _broken_off("", url)
+
+
 _GIVE_GRPC_PORT = (
     "give the server's gRPC port (8001 unless set otherwise), or write http:// for its HTTP port, "
     "grpcs:// for TLS"
@@ -150,7 +155,7 @@ def _no_connection(words: str, url: str) -> ServerError:
     return no_connection(url, one_line(words.rpartition("last error: ")[2], limit=200))
 
 
-def _broken_off(_words: str, url: str) -> ServerError:
+def _broken_off(_words: str, url: str) -> ServerUnreachableError:
     return ServerUnreachableError(
         f"{url} closed the connection before its answer was complete: see the server's log, or "
         "correct the URL (its port, and whether it is grpc:// or grpcs://)"

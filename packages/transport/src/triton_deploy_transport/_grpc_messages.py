@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from triton_deploy_core.ports.request_options import Parameter, RequestOptions
     from triton_deploy_core.ports.server import LoadOverride
 
 _RAW_CONTENTS_TAG = bytes([pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | 2])
+_FINAL = "triton_final_response"
 # Elements that are not raw, by data type; FP16 and BF16 are always raw.
 _CONTENTS = {
     "BOOL": "bool_contents",
@@ -104,14 +106,26 @@ def load_request(name: str, override: LoadOverride | None) -> bytes:
     return bytes(request.SerializeToString())
 
 
-def infer_request(name: str, inputs: Mapping[str, NDArray[np.generic]]) -> bytes:
+def infer_request(
+    name: str,
+    inputs: Mapping[str, NDArray[np.generic]],
+    options: RequestOptions | None = None,
+    *,
+    in_stream: bool = False,
+) -> bytes:
     """Write an inference request with raw tensors.
+
+    In a stream it asks for a last answer that says so, though it be empty.
 
     Raises:
         InvalidInputError: an array's dtype has no counterpart in the protocol.
         MessageTooLargeError: protobuf can't hold so much.
     """
     head = pb.ModelInferRequest(model_name=name)
+    if options is not None:
+        _set_options(head, options)
+    if in_stream:
+        head.parameters["triton_enable_empty_final_response"].bool_param = True
     pieces: list[bytes | memoryview] = [b""]
     for key, array in inputs.items():
         datatype, data = encoded(key, array)
@@ -145,6 +159,13 @@ def outputs(answer: Any) -> dict[str, NDArray[np.generic]]:
     }
 
 
+def is_final(answer: Any) -> bool | None:
+    """Tell whether an answer of a stream is its last; None where it does not say."""
+    if _FINAL not in answer.parameters:
+        return None
+    return bool(answer.parameters[_FINAL].bool_param)
+
+
 class MessageTooLargeError(ValueError):
     """A request over the limit of protobuf: the argument is the bytes that it has."""
 
@@ -152,6 +173,26 @@ class MessageTooLargeError(ValueError):
 MAX_MESSAGE_BYTES = (1 << 31) - 1
 """What a message of protobuf, and so of gRPC, can have at most."""
 _ROOM = 1 << 20  # for what is not content: names, a configuration
+
+
+def _set_options(request: Any, options: RequestOptions) -> None:
+    request.id = options.request_id
+    if options.version is not None:
+        request.model_version = str(options.version)
+    for key, value in {**options.parameters, **options.scheduling()}.items():
+        setattr(request.parameters[key], _parameter_field(value), value)
+    for output in options.outputs:
+        asked = request.outputs.add(name=output.name)
+        if output.classes:
+            asked.parameters["classification"].int64_param = output.classes
+
+
+def _parameter_field(value: Parameter) -> str:
+    if isinstance(value, bool):
+        return "bool_param"
+    if isinstance(value, int):
+        return "int64_param"
+    return "double_param" if isinstance(value, float) else "string_param"
 
 
 def _require_size(size: int) -> None:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from triton_deploy_transport._tensor_bytes import decoded, encoded, from_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from triton_deploy_core.ports.request_options import RequestOptions
 
 _CACHED_BYTES = 1 << 12
 
@@ -29,7 +31,9 @@ class EncodedRequest:
     tensors: tuple[memoryview, ...]
 
 
-def encode_request(inputs: Mapping[str, NDArray[np.generic]]) -> EncodedRequest:
+def encode_request(
+    inputs: Mapping[str, NDArray[np.generic]], options: RequestOptions | None = None
+) -> EncodedRequest:
     """Encode an inference request that asks for binary outputs.
 
     Raises:
@@ -41,12 +45,21 @@ def encode_request(inputs: Mapping[str, NDArray[np.generic]]) -> EncodedRequest:
         datatype, data = encoded(name, array)
         tensors.append(data)
         described.append((name, datatype, array.shape, len(data)))
-    return EncodedRequest(_request_header(tuple(described)), tuple(tensors))
+    if options is None:
+        return EncodedRequest(_plain_header(tuple(described)), tuple(tensors))
+    header = _request_header(described) | _optional_fields(options)
+    return EncodedRequest(json.dumps(header).encode(), tuple(tensors))
 
 
 # Requests come in series of the same shapes: what they have in common is made once.
 @lru_cache(maxsize=256)
-def _request_header(described: tuple[tuple[str, str, tuple[int, ...], int], ...]) -> bytes:
+def _plain_header(described: tuple[tuple[str, str, tuple[int, ...], int], ...]) -> bytes:
+    return json.dumps(_request_header(described)).encode()
+
+
+def _request_header(
+    described: Sequence[tuple[str, str, tuple[int, ...], int]],
+) -> dict[str, Any]:
     inputs = [
         {
             "name": name,
@@ -56,7 +69,31 @@ def _request_header(described: tuple[tuple[str, str, tuple[int, ...], int], ...]
         }
         for name, datatype, shape, size in described
     ]
-    return json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
+    return {"inputs": inputs, "parameters": {"binary_data_output": True}}
+
+
+def _optional_fields(options: RequestOptions) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "parameters": {
+            **options.parameters,
+            **options.scheduling(),
+            "binary_data_output": True,
+        }
+    }
+    if options.request_id:
+        fields["id"] = options.request_id
+    if options.outputs:
+        fields["outputs"] = [
+            {"name": output.name, "parameters": _output_parameters(output.classes)}
+            for output in options.outputs
+        ]
+    return fields
+
+
+def _output_parameters(classes: int) -> dict[str, bool | int]:
+    if not classes:
+        return {"binary_data": True}
+    return {"binary_data": True, "classification": classes}
 
 
 def decode_response(body: memoryview, header_size: int) -> dict[str, NDArray[np.generic]]:

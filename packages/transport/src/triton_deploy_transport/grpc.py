@@ -6,7 +6,7 @@ Importing this module imports grpc and protobuf, which takes a fifth of a second
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -15,6 +15,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as pb
 
+from triton_deploy_core.classification import require_numbers
 from triton_deploy_core.errors import (
     InvalidInputError,
     InvalidPackageError,
@@ -24,10 +25,11 @@ from triton_deploy_core.errors import (
 )
 from triton_deploy_transport import _grpc_messages as messages
 from triton_deploy_transport._grpc_channel import GrpcChannel
-from triton_deploy_transport._grpc_errors import explained, unreadable
+from triton_deploy_transport._grpc_errors import explained, incomplete, unreadable
 from triton_deploy_transport._in_flight import in_order
 from triton_deploy_transport._message_json import to_json
 from triton_deploy_transport._refusals import (
+    Cause,
     Refusal,
     raise_refused,
     refuse_load,
@@ -36,6 +38,7 @@ from triton_deploy_transport._refusals import (
 )
 from triton_deploy_transport._server_url import GRPC_SCHEMES, ServerUrl
 from triton_deploy_transport._time_limits import seconds
+from triton_deploy_transport._unreachable import no_answer
 from triton_deploy_transport.access import Access
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from triton_deploy_core.ports.request_options import RequestOptions
     from triton_deploy_core.ports.server import (
         IndexEntry,
         LoadOverride,
@@ -52,6 +56,7 @@ if TYPE_CHECKING:
     )
 
     Inputs = Mapping[str, NDArray[np.generic]]
+    Outputs = Mapping[str, NDArray[np.generic]]
     Refuse = Callable[[Refusal], NoReturn]
 
 _T = TypeVar("_T")
@@ -100,6 +105,11 @@ class GrpcServer:
     def url(self) -> str:
         """See `InferenceServer.url`."""
         return self._url
+
+    @property
+    def streams(self) -> bool:
+        """See `InferenceServer.streams`: gRPC has them."""
+        return True
 
     def is_live(self) -> bool:
         """See `InferenceServer.is_live`."""
@@ -169,8 +179,8 @@ class GrpcServer:
         return self._read(answer, pb.ModelConfigResponse, lambda found: to_json(found.config))
 
     def infer(
-        self, name: str, inputs: Mapping[str, NDArray[np.generic]], *, timeout: float
-    ) -> Mapping[str, NDArray[np.generic]]:
+        self, name: str, inputs: Inputs, *, timeout: float, options: RequestOptions | None = None
+    ) -> Outputs:
         """See `InferenceServer.infer`.
 
         BF16 outputs are arrays of ``ml_dtypes.bfloat16``, or of uint16 with the same bits where
@@ -180,22 +190,53 @@ class GrpcServer:
             InvalidInputError: an array's dtype has no counterpart in the protocol, or all of them
                 are too large for one request.
         """
-        request = _infer_request(name, inputs)
+        self._check_classes(name, options)
+        request = _infer_request(name, inputs, options)
         refuse = self._refusing_model(name, "an inference with")
         answer = self._call("ModelInfer", request, refuse, timeout)
-        return self._read(answer, pb.ModelInferResponse, messages.outputs)
+        return self._outputs(self._read(answer, pb.ModelInferResponse))
 
     def infer_many(
-        self, name: str, requests: Iterable[Inputs], *, timeout: float, in_flight: int = 8
-    ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
+        self,
+        name: str,
+        requests: Iterable[Inputs],
+        *,
+        timeout: float,
+        in_flight: int = 8,
+        options: RequestOptions | None = None,
+    ) -> Generator[Outputs, None, None]:
         """See `InferenceServer.infer_many`."""
 
         def begin(inputs: Inputs) -> _PendingOutputs:
-            request = _infer_request(name, inputs)
+            request = _infer_request(name, inputs, options)
             future = self._channel.begin("ModelInfer", request, timeout=timeout)
             return _PendingOutputs(future, partial(self._finished, name, future, timeout))
 
+        self._check_classes(name, options)
         return in_order(requests, begin, in_flight=in_flight)
+
+    def infer_stream(
+        self, name: str, inputs: Inputs, *, timeout: float, options: RequestOptions | None = None
+    ) -> Generator[Outputs, None, None]:
+        """See `InferenceServer.infer_stream`."""
+        self._check_classes(name, options)
+        request = _infer_request(name, inputs, options, in_stream=True)
+        refuse = self._refusing_model(name, "an inference with")
+        final: bool | None = None
+        with closing(self._channel.stream("ModelStreamInfer", request, timeout=timeout)) as stream:
+            while not final:
+                with self._refusals(refuse, timeout):
+                    found = next(stream, None)
+                if found is None and final is None:  # a server that does not mark the last one
+                    return
+                if found is None:
+                    raise incomplete(self._url)
+                answer: Any = self._read(found, pb.ModelStreamInferResponse)
+                if answer.error_message:
+                    refuse(Refusal(Cause.REQUEST, answer.error_message))
+                final = messages.is_final(answer.infer_response)
+                if answer.infer_response.outputs or not final:
+                    yield self._outputs(answer.infer_response)
 
     def statistics(self, name: str) -> Sequence[VersionStatistics]:
         """See `InferenceServer.statistics`."""
@@ -225,12 +266,14 @@ class GrpcServer:
         with self._refusals(refuse, timeout):
             return self._channel.call(method, request, timeout=timeout)
 
-    def _finished(
-        self, name: str, future: grpc.Future, timeout: float
-    ) -> Mapping[str, NDArray[np.generic]]:
+    def _finished(self, name: str, future: grpc.Future, timeout: float) -> Outputs:
         with self._refusals(self._refusing_model(name, "an inference with"), timeout):
             answer = future.result()
-        return self._read(answer, pb.ModelInferResponse, messages.outputs)
+        return self._outputs(self._read(answer, pb.ModelInferResponse))
+
+    def _check_classes(self, name: str, options: RequestOptions | None) -> None:
+        if options is not None and options.classified:
+            require_numbers(options, self.metadata(name))
 
     @contextmanager
     def _refusals(self, refuse: Refuse, timeout: float) -> Iterator[None]:
@@ -241,12 +284,23 @@ class GrpcServer:
             if isinstance(answer, ServerError):
                 raise answer from error
             refuse(answer)
+        except TimeoutError as error:
+            raise no_answer(self._url, timeout) from error
+
+    def _outputs(self, answer: Any) -> Outputs:
+        with self._readable():
+            return messages.outputs(answer)
 
     def _read(
         self, answer: bytes, kind: Any, read: Callable[[Any], _T] = lambda found: found
     ) -> _T:
-        try:
+        with self._readable():
             return read(kind.FromString(answer))
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
         except (DecodeError, ValueError, KeyError) as error:
             raise unreadable(self._url) from error
 
@@ -254,15 +308,17 @@ class GrpcServer:
 @dataclass(frozen=True, slots=True)
 class _PendingOutputs:
     future: grpc.Future
-    result: Callable[[], Mapping[str, NDArray[np.generic]]]
+    result: Callable[[], Outputs]
 
     def cancel(self) -> None:
         self.future.cancel()
 
 
-def _infer_request(name: str, inputs: Inputs) -> bytes:
+def _infer_request(
+    name: str, inputs: Inputs, options: RequestOptions | None, *, in_stream: bool = False
+) -> bytes:
     try:
-        return messages.infer_request(name, inputs)
+        return messages.infer_request(name, inputs, options, in_stream=in_stream)
     except messages.MessageTooLargeError as error:
         message = (
             f"the inputs for model {name!r} have {error} bytes, one message of gRPC has at "

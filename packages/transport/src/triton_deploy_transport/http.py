@@ -11,7 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from triton_deploy_core.classification import require_numbers
 from triton_deploy_core.errors import (
+    InvalidRequestError,
     ModelNotServedError,
     ServerTimeoutError,
 )
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from triton_deploy_core.ports.request_options import RequestOptions
     from triton_deploy_core.ports.server import (
         IndexEntry,
         LoadOverride,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     )
 
     Inputs = Mapping[str, NDArray[np.generic]]
+    Outputs = Mapping[str, NDArray[np.generic]]
 
 _T = TypeVar("_T")
 KEEPALIVE_SECONDS = 60.0
@@ -99,6 +103,11 @@ class HttpServer:
     def url(self) -> str:
         """See `InferenceServer.url`."""
         return self._url
+
+    @property
+    def streams(self) -> bool:
+        """See `InferenceServer.streams`: HTTP has none."""
+        return False
 
     def is_live(self) -> bool:
         """See `InferenceServer.is_live`."""
@@ -154,8 +163,8 @@ class HttpServer:
         return self._read(reply, _mapping)
 
     def infer(
-        self, name: str, inputs: Mapping[str, NDArray[np.generic]], *, timeout: float
-    ) -> Mapping[str, NDArray[np.generic]]:
+        self, name: str, inputs: Inputs, *, timeout: float, options: RequestOptions | None = None
+    ) -> Outputs:
         """See `InferenceServer.infer`.
 
         BF16 outputs are arrays of ``ml_dtypes.bfloat16``, or of uint16 with the same bits where
@@ -164,20 +173,46 @@ class HttpServer:
         Raises:
             InvalidInputError: an array's dtype has no counterpart in the protocol.
         """
-        return self._outputs(name, self._exchange(_infer_request(name, inputs), timeout))
+        self._check_classes(name, options)
+        return self._outputs(name, self._exchange(_infer_request(name, inputs, options), timeout))
 
     def infer_many(
-        self, name: str, requests: Iterable[Inputs], *, timeout: float, in_flight: int = 8
-    ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
+        self,
+        name: str,
+        requests: Iterable[Inputs],
+        *,
+        timeout: float,
+        in_flight: int = 8,
+        options: RequestOptions | None = None,
+    ) -> Generator[Outputs, None, None]:
         """See `InferenceServer.infer_many`: each request under way has a connection of its own."""
 
         def begin(inputs: Inputs) -> _PendingOutputs:
-            request = _infer_request(name, inputs)
+            request = _infer_request(name, inputs, options)
             with mapped_errors(self._url, timeout=timeout):
                 pending = self._client.begin(request, timeout=timeout)
             return _PendingOutputs(pending, partial(self._finished, name, pending, timeout))
 
+        self._check_classes(name, options)
         return in_order(requests, begin, in_flight=in_flight)
+
+    def infer_stream(
+        self, name: str, inputs: Inputs, *, timeout: float, options: RequestOptions | None = None
+    ) -> Generator[Outputs, None, None]:
+        """See `InferenceServer.infer_stream`: HTTP has none.
+
+        Triton's ``generate_stream`` gives answers as JSON without shapes and data types, takes
+        neither tensors of several dimensions nor bytes that are no text.
+
+        Raises:
+            InvalidRequestError: always.
+        """
+        del inputs, timeout, options
+        message = (
+            f"answers of model {name!r} can't come as a stream from {self._url}: HTTP has no "
+            "streams of tensors. Give the server's gRPC port, as grpc://host:8001"
+        )
+        raise InvalidRequestError(message)
 
     def statistics(self, name: str) -> Sequence[VersionStatistics]:
         """See `InferenceServer.statistics`."""
@@ -188,14 +223,16 @@ class HttpServer:
         """See `InferenceServer.close`."""
         self._client.close()
 
-    def _finished(
-        self, name: str, pending: PendingReply, timeout: float
-    ) -> Mapping[str, NDArray[np.generic]]:
+    def _finished(self, name: str, pending: PendingReply, timeout: float) -> Outputs:
         with mapped_errors(self._url, timeout=timeout):
             reply = pending.reply()
         return self._outputs(name, reply)
 
-    def _outputs(self, name: str, reply: Reply) -> Mapping[str, NDArray[np.generic]]:
+    def _check_classes(self, name: str, options: RequestOptions | None) -> None:
+        if options is not None and options.classified:
+            require_numbers(options, self.metadata(name))
+
+    def _outputs(self, name: str, reply: Reply) -> Outputs:
         if not accepted(reply, self._url):
             doing = f"an inference with model {name!r}"
             refuse_model_request(refusal(reply), name=name, doing=doing, url=self._url)
@@ -248,17 +285,18 @@ class HttpServer:
 @dataclass(frozen=True, slots=True)
 class _PendingOutputs:
     pending: PendingReply
-    result: Callable[[], Mapping[str, NDArray[np.generic]]]
+    result: Callable[[], Outputs]
 
     def cancel(self) -> None:
         self.pending.abandon()
 
 
-def _infer_request(name: str, inputs: Inputs) -> Request:
-    encoded = encode_request(inputs)
+def _infer_request(name: str, inputs: Inputs, options: RequestOptions | None) -> Request:
+    encoded = encode_request(inputs, options)
+    version = f"/versions/{options.version}" if options is not None and options.version else ""
     return Request(
         "POST",
-        f"/v2/models/{quote(name, safe='')}/infer",
+        f"/v2/models/{quote(name, safe='')}{version}/infer",
         body=(encoded.header, *encoded.tensors),
         headers={
             "Content-Type": "application/octet-stream",
@@ -268,7 +306,7 @@ def _infer_request(name: str, inputs: Inputs) -> Request:
     )
 
 
-def _outputs(reply: Reply) -> Mapping[str, NDArray[np.generic]]:
+def _outputs(reply: Reply) -> Outputs:
     header_size = int(reply.header(BINARY_HEADER) or len(reply.body))
     return decode_response(reply.body, header_size)
 

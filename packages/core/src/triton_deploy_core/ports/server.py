@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from triton_deploy_core.ports.request_options import RequestOptions
+
 
 class ModelState(Enum):
     """The states that Triton gives a model version in its repository index."""
@@ -95,6 +97,11 @@ class InferenceServer(Protocol):
         """The server as its user wrote it, fit for messages: it holds no secret."""
         ...
 
+    @property
+    def streams(self) -> bool:
+        """Whether `infer_stream` can be used: whether the protocol has streams of answers."""
+        ...
+
     def is_live(self) -> bool:
         """Tell whether the server answers requests."""
         ...
@@ -155,22 +162,31 @@ class InferenceServer(Protocol):
         ...
 
     def infer(
-        self, name: str, inputs: Mapping[str, NDArray[np.generic]], *, timeout: float
+        self,
+        name: str,
+        inputs: Mapping[str, NDArray[np.generic]],
+        *,
+        timeout: float,
+        options: RequestOptions | None = None,
     ) -> Mapping[str, NDArray[np.generic]]:
-        """Run one request on the version that the server chooses.
+        """Run one request on a version: the one of `options`, or the server's choice.
 
         Args:
             name: the model.
             inputs: name → array in the model's own shape and dtype, the batch dimension included.
                 BYTES are object arrays of `bytes`.
             timeout: seconds.
+            options: what else the request says.
 
         Returns:
-            Every output, name → array; BYTES are object arrays of `bytes`.
+            Every output, or those of `options`, name → array; BYTES are object arrays of `bytes`.
 
         Raises:
-            ModelNotServedError: no version of it is ready.
-            RequestRefusedError: the server refused the inputs, or the model failed on them.
+            ModelNotServedError: no version of it is ready, or not the one that is asked for.
+            RequestRefusedError: the server refused the request, or the model failed on it; among
+                others: the model is decoupled, see `infer_stream`.
+            InvalidRequestError: classes of an output of BYTES are asked for, which would end a
+                Triton (2.51: it crashes).
         """
         ...
 
@@ -181,6 +197,7 @@ class InferenceServer(Protocol):
         *,
         timeout: float,
         in_flight: int = 8,
+        options: RequestOptions | None = None,
     ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
         """Run requests, several under way at once, and yield the answers in their order.
 
@@ -192,10 +209,39 @@ class InferenceServer(Protocol):
             requests: the inputs of each, as `infer` takes them.
             timeout: seconds that each may take from its being sent.
             in_flight: how many may be under way.
+            options: what else each of them says.
 
         Raises:
             DeployError: what `infer` would have raised for the request whose turn it is: as many
                 before it were answered as were yielded. Those after it are cancelled.
+        """
+        ...
+
+    def infer_stream(
+        self,
+        name: str,
+        inputs: Mapping[str, NDArray[np.generic]],
+        *,
+        timeout: float,
+        options: RequestOptions | None = None,
+    ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
+        """Run one request and yield the answers of the model as they come: none, one or many.
+
+        A model that is not decoupled answers once. Answers are taken from the server as they are
+        asked for, so a slow taker has few of them in memory. Closing the iterator cancels the
+        request, which the model may see. Several streams may be open at once.
+
+        Args:
+            name: the model.
+            inputs: as `infer` takes them.
+            timeout: seconds until the first answer, from one to the next, and from the last to
+                the end. The time between, in which nobody asks for an answer, does not count.
+            options: what else the request says.
+
+        Raises:
+            InvalidRequestError: the protocol has no streams (`streams` is False).
+            DeployError: what `infer` would have raised, after the answers before it. The request is
+                cancelled then, and no more answers come.
         """
         ...
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from triton_deploy_core.ports.request_options import NO_OPTIONS, RequestOptions
+
 
 @dataclass(frozen=True, slots=True)
 class ServerCall:
@@ -15,11 +17,13 @@ class ServerCall:
         method: its name in `InferenceServer`.
         name: the model, empty where the call has none.
         override: whether a model came with a load.
+        options: what an inference said beside its inputs.
     """
 
     method: str
     name: str = ""
     override: bool = False
+    options: RequestOptions = NO_OPTIONS
 
 
 CallHook: TypeAlias = Callable[[ServerCall], None]

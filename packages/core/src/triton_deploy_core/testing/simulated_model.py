@@ -32,6 +32,7 @@ class LoadedVersion:
         tags: path → tag of this version's files.
         beside: path → tag of the files that are in no version.
         config: the configuration that it was loaded with.
+        sequences: those that began and did not end.
     """
 
     files: Mapping[str, bytes]
@@ -40,6 +41,7 @@ class LoadedVersion:
     config: Mapping[str, Any]
     from_override: bool = False
     counters: Counters = field(default_factory=Counters)
+    sequences: set[int | str] = field(default_factory=set)
 
     def is_current(self, number: int, directory: ModelDirectory) -> bool:
         """Whether a load of this directory would leave the version alone.

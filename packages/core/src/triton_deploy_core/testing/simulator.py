@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from triton_deploy_core.classification import require_numbers
 from triton_deploy_core.clock import Clock, Deadline
 from triton_deploy_core.errors import (
     ControlModeError,
@@ -39,6 +40,7 @@ from triton_deploy_core.errors import (
     ServerTimeoutError,
     ServerUnreachableError,
 )
+from triton_deploy_core.ports.request_options import NO_OPTIONS, RequestOptions
 from triton_deploy_core.ports.server import (
     IndexEntry,
     LoadOverride,
@@ -54,6 +56,14 @@ from triton_deploy_core.testing.simulated_directory import PollFailedError
 from triton_deploy_core.testing.simulated_inference import answer, batch_size, tensor_specs
 from triton_deploy_core.testing.simulated_load import find_directory, prepare
 from triton_deploy_core.testing.simulated_model import LoadedVersion, SimulatedModel
+from triton_deploy_core.testing.simulated_requests import (
+    chosen_version,
+    enter_sequence,
+    is_decoupled,
+    refuse_decoupled,
+    requested,
+    rows_of,
+)
 
 
 class ControlMode(Enum):
@@ -164,6 +174,11 @@ class SimulatedTriton:
         """See `InferenceServer.url`."""
         return self._url
 
+    @property
+    def streams(self) -> bool:
+        """See `InferenceServer.streams`: it has them."""
+        return True
+
     def is_live(self) -> bool:
         """See `InferenceServer.is_live`."""
         with self._call(ServerCall("is_live")):
@@ -227,13 +242,7 @@ class SimulatedTriton:
         """See `InferenceServer.metadata`."""
         with self._call(ServerCall("metadata", name)):
             versions, config = self._serving(name)
-            return ModelMetadata(
-                name,
-                tuple(versions),
-                str(config.get("platform") or config.get("backend", "")),
-                tensor_specs(config, "input"),
-                tensor_specs(config, "output"),
-            )
+            return self._metadata(name, versions, config)
 
     def config(self, name: str) -> Mapping[str, Any]:
         """See `InferenceServer.config`."""
@@ -242,21 +251,20 @@ class SimulatedTriton:
             return json_config(name, config)
 
     def infer(
-        self, name: str, inputs: Mapping[str, NDArray[np.generic]], *, timeout: float
+        self,
+        name: str,
+        inputs: Mapping[str, NDArray[np.generic]],
+        *,
+        timeout: float,
+        options: RequestOptions | None = None,
     ) -> Mapping[str, NDArray[np.generic]]:
         """See `InferenceServer.infer`. The answer echoes the inputs: see `simulated_inference`."""
         del timeout  # the answer takes no time
-        with self._call(ServerCall("infer", name)):
-            versions, config = self._serving(name)
-            counters = versions[max(versions)].counters
-            try:
-                outputs = answer(name, config, inputs)
-            except RequestRefusedError:
-                counters.failures += 1
-                raise
-            counters.executions += 1
-            counters.inferences += batch_size(config, inputs)
-            return outputs
+        options = options or NO_OPTIONS
+        with self._call(ServerCall("infer", name, options=options)):
+            _, config = self._serving(name)
+            refuse_decoupled(name, config)
+            return self._answer(name, inputs, options)
 
     def infer_many(
         self,
@@ -265,11 +273,31 @@ class SimulatedTriton:
         *,
         timeout: float,
         in_flight: int = 8,
+        options: RequestOptions | None = None,
     ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
         """See `InferenceServer.infer_many`. Answers take no time, so one at once is under way."""
         del in_flight
         for inputs in requests:
-            yield self.infer(name, inputs, timeout=timeout)
+            yield self.infer(name, inputs, timeout=timeout, options=options)
+
+    def infer_stream(
+        self,
+        name: str,
+        inputs: Mapping[str, NDArray[np.generic]],
+        *,
+        timeout: float,
+        options: RequestOptions | None = None,
+    ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
+        """See `InferenceServer.infer_stream`. A decoupled model answers each row by itself."""
+        del timeout  # the answers take no time
+        options = options or NO_OPTIONS
+        with self._call(ServerCall("infer_stream", name, options=options)):
+            _, config = self._serving(name)
+            outputs = self._answer(name, inputs, options)
+        if is_decoupled(config):
+            yield from rows_of(name, inputs, outputs)
+        else:
+            yield outputs
 
     def statistics(self, name: str) -> list[VersionStatistics]:
         """See `InferenceServer.statistics`. No time is spent on computing."""
@@ -377,6 +405,34 @@ class SimulatedTriton:
     def _load_failed(self, name: str, reason: str) -> LoadFailedError:
         return LoadFailedError(
             f"{self.url} could not load '{name}': {reason.strip()}", reason=reason
+        )
+
+    def _answer(
+        self, name: str, inputs: Mapping[str, NDArray[np.generic]], options: RequestOptions
+    ) -> dict[str, NDArray[np.generic]]:
+        versions, config = self._serving(name)
+        loaded = chosen_version(name, versions, options)
+        require_numbers(options, self._metadata(name, versions, config))
+        try:
+            outputs = answer(name, config, inputs)
+            enter_sequence(name, loaded, options.sequence)
+            outputs = requested(name, loaded, outputs, options)
+        except RequestRefusedError:
+            loaded.counters.failures += 1
+            raise
+        loaded.counters.executions += 1
+        loaded.counters.inferences += batch_size(config, inputs)
+        return outputs
+
+    def _metadata(
+        self, name: str, versions: Iterable[int], config: Mapping[str, Any]
+    ) -> ModelMetadata:
+        return ModelMetadata(
+            name,
+            tuple(versions),
+            str(config.get("platform") or config.get("backend", "")),
+            tensor_specs(config, "input"),
+            tensor_specs(config, "output"),
         )
 
     def _serving(self, name: str) -> tuple[dict[int, LoadedVersion], Mapping[str, Any]]:
