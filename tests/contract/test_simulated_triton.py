@@ -29,6 +29,9 @@ class SimulatorHarness(ServerHarness):
     def identity(self, datatype: str, tag: str) -> Mapping[str, bytes]:
         return {"model.py": f"# {datatype} {tag}".encode()}
 
+    def rows(self) -> Mapping[str, bytes]:
+        return {"model.py": b"# row by row"}
+
     def broken(self) -> Mapping[str, bytes]:
         return {"model.py": b"broken by intent, says the broken file"}
 

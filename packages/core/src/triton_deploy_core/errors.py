@@ -7,6 +7,7 @@
     │   ├── InvalidNameError         not a name that Triton can serve
     │   ├── InvalidPackageError      the files are not what Triton would load
     │   ├── InvalidInputError        tensors that the model does not take
+    │   ├── InvalidOptionsError      what a request says beside its inputs
     │   └── InvalidSettingError      an unknown setting, or a value that it can't have
     ├── DeploymentNotFoundError      no deployment of that name
     ├── DeploymentExistsError        create, where there is one already
@@ -60,6 +61,18 @@ class InvalidPackageError(InvalidRequestError):
 
 class InvalidInputError(InvalidRequestError):
     """The inputs of a prediction are not what the model takes."""
+
+
+class InvalidOptionsError(InvalidRequestError):
+    """What a request says beside its inputs is nothing that a server takes.
+
+    Attributes:
+        problems: one for each thing that is wrong.
+    """
+
+    def __init__(self, message: str, *, problems: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class InvalidSettingError(InvalidRequestError):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from triton_deploy_transport.access import Access
 
 _SERVICE = "/inference.GRPCInferenceService/"
+_WIND_UP_SECONDS = 0.25
 
 
 class GrpcChannel:
@@ -79,7 +80,7 @@ class GrpcChannel:
     def stream(
         self, method: str, request: bytes, *, timeout: float
     ) -> Generator[bytes, None, None]:
-        """Send a request and yield its answers; closing the iterator cancels it.
+        """Send a request and yield its answers; closing the iterator ends the call.
 
         The methods with streams in both directions take it as such with one request.
 
@@ -107,7 +108,7 @@ class GrpcChannel:
             raise
         finally:
             watch.close()
-            call.cancel()
+            _wind_up(call)
 
     def close(self) -> None:
         """Close the connection."""
@@ -142,6 +143,25 @@ class GrpcChannel:
         with self._lock:
             if self._channel is channel:
                 self._channel = None
+
+
+def _wind_up(call: grpc.Call) -> None:
+    """End a stream of answers that nobody takes any more: let it end, or cancel it if it goes on.
+
+    Triton 2.51 crashes, or never unloads the model, when a cancellation meets an answer that it
+    just sends (https://github.com/triton-inference-server/server/issues/8034).
+    """
+    if not call.is_active():
+        return
+    cancel = threading.Timer(_WIND_UP_SECONDS, call.cancel)
+    cancel.start()
+    try:
+        while next(call, None) is not None:
+            pass
+    except grpc.RpcError:
+        return
+    finally:
+        cancel.cancel()
 
 
 def _options(connect_timeout: float, keepalive: float) -> list[tuple[str, int]]:

@@ -224,19 +224,19 @@ class GrpcServer:
         refuse = self._refusing_model(name, "an inference with")
         final: bool | None = None
         with closing(self._channel.stream("ModelStreamInfer", request, timeout=timeout)) as stream:
-            while not final:
+            while True:
                 with self._refusals(refuse, timeout):
                     found = next(stream, None)
-                if found is None and final is None:  # a server that does not mark the last one
-                    return
                 if found is None:
-                    raise incomplete(self._url)
+                    break
                 answer: Any = self._read(found, pb.ModelStreamInferResponse)
                 if answer.error_message:
                     refuse(Refusal(Cause.REQUEST, answer.error_message))
                 final = messages.is_final(answer.infer_response)
                 if answer.infer_response.outputs or not final:
                     yield self._outputs(answer.infer_response)
+        if final is False:  # None: a server that does not mark the last one
+            raise incomplete(self._url)
 
     def statistics(self, name: str) -> Sequence[VersionStatistics]:
         """See `InferenceServer.statistics`."""

@@ -28,6 +28,27 @@ class TritonPythonModel:
 """
 """A ``model.py`` whose output ``OUT`` is its input ``IN``."""
 
+ROWS_MODEL = """\
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        for request in requests:
+            sender = request.get_response_sender()
+            for row in pb_utils.get_input_tensor_by_name(request, "IN").as_numpy():
+                if sender.is_cancelled():
+                    break
+                if row[0] < 0:
+                    error = pb_utils.TritonError("negative")
+                    sender.send(pb_utils.InferenceResponse([], error=error))
+                else:
+                    output = pb_utils.Tensor("OUT", row.reshape(1, -1))
+                    sender.send(pb_utils.InferenceResponse([output]))
+            sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+"""
+"""A decoupled ``model.py`` that answers each row of ``IN`` with an ``OUT`` of its own."""
+
 
 class TritonHarness(ServerHarness):
     """A Triton in EXPLICIT mode that reads a local directory.
@@ -69,6 +90,10 @@ class TritonHarness(ServerHarness):
     def identity(self, datatype: str, tag: str) -> Mapping[str, bytes]:  # noqa: ARG002 (for any)
         """See `ServerHarness.identity`."""
         return {"model.py": f"{IDENTITY_MODEL}\n\nTAG = {tag!r}\n".encode()}
+
+    def rows(self) -> Mapping[str, bytes]:
+        """See `ServerHarness.rows`."""
+        return {"model.py": ROWS_MODEL.encode()}
 
     def broken(self) -> Mapping[str, bytes]:
         """See `ServerHarness.broken`."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from triton_deploy_core.errors import InvalidRequestError
+from triton_deploy_core.errors import InvalidOptionsError
 
 Parameter: TypeAlias = bool | int | float | str
 """A value that a model may be given as a parameter of a request."""
@@ -70,7 +70,7 @@ class RequestOptions:
         outputs: what to answer with; every output if there is none.
 
     Raises:
-        InvalidRequestError: a value that no server takes; the message lists all of them.
+        InvalidOptionsError: a value that no server takes; the message lists all of them.
     """
 
     version: int | None = None
@@ -82,9 +82,10 @@ class RequestOptions:
     outputs: tuple[RequestedOutput, ...] = ()
 
     def __post_init__(self) -> None:
-        problems = list(self._problems())
+        problems = tuple(self._problems())
         if problems:
-            raise InvalidRequestError(f"the request can't be made: {'; '.join(problems)}")
+            message = f"the request can't be made: {'; '.join(problems)}"
+            raise InvalidOptionsError(message, problems=problems)
 
     @property
     def classified(self) -> tuple[str, ...]:

@@ -18,8 +18,12 @@ from __future__ import annotations
 
 from triton_deploy_core.testing.server_laws.failed_loads import FailedLoadLaws
 from triton_deploy_core.testing.server_laws.loading import LoadingLaws
+from triton_deploy_core.testing.server_laws.requesting import RequestingLaws
 from triton_deploy_core.testing.server_laws.serving import ServingLaws
+from triton_deploy_core.testing.server_laws.streaming import StreamingLaws
 
 
-class InferenceServerContract(LoadingLaws, FailedLoadLaws, ServingLaws):
+class InferenceServerContract(
+    LoadingLaws, FailedLoadLaws, ServingLaws, RequestingLaws, StreamingLaws
+):
     """What every `InferenceServer` does. Its module gives the fixture `harness`."""

@@ -20,6 +20,7 @@ from triton_deploy_core.ports.server import (
 TIMEOUT = 60.0
 """Seconds that any call or any waiting of the suite may take."""
 
+LABELS = "labels.txt"
 _POLL_SECONDS = 0.05
 
 
@@ -53,6 +54,14 @@ class ServerHarness(ABC):
         """
 
     @abstractmethod
+    def rows(self) -> Mapping[str, bytes]:
+        """Return a good version of a decoupled model.
+
+        For every row of ``IN`` it answers with an ``OUT`` of that row alone. A row that begins with
+        a negative number fails, with a reason that holds the word ``negative``.
+        """
+
+    @abstractmethod
     def broken(self) -> Mapping[str, bytes]:
         """Return a version whose load fails with a reason that holds the word ``broken``."""
 
@@ -67,12 +76,23 @@ class ServerHarness(ABC):
 
 @dataclass(slots=True)
 class ModelUnderTest:
-    """One model of a unique name, and what a test does with it."""
+    """One model of a unique name, and what a test does with it.
+
+    Attributes:
+        harness: where it is.
+        name: its name.
+        datatype: of its input and its output.
+        max_batch_size: of its configuration.
+        labels: of the output's elements.
+        more: what its ``config.pbtxt`` says besides.
+    """
 
     harness: ServerHarness
     name: str
     datatype: str = "FP32"
     max_batch_size: int = 0
+    labels: tuple[str, ...] = ()
+    more: str = ""
 
     @classmethod
     def unique(cls, harness: ServerHarness) -> ModelUnderTest:
@@ -88,14 +108,18 @@ class ModelUnderTest:
         """Write ``config.pbtxt`` with a version policy as it stands in its braces."""
         data_type = "TYPE_STRING" if self.datatype == "BYTES" else f"TYPE_{self.datatype}"
         tensor = f"data_type: {data_type} dims: [ -1, 4 ]"
+        labels = f'label_filename: "{LABELS}"' if self.labels else ""
         lines = [
             f'name: "{name or self.name}"',
             f'backend: "{self.harness.backend}"',
             f"max_batch_size: {self.max_batch_size}",
             f'input [ {{ name: "IN" {tensor} }} ]',
-            f'output [ {{ name: "OUT" {tensor} }} ]',
+            f'output [ {{ name: "OUT" {tensor} {labels} }} ]',
             f"version_policy {{ {policy} }}" if policy else "",
+            self.more,
         ]
+        if self.labels:
+            self.harness.put(f"{self.name}/{LABELS}", "\n".join(self.labels).encode())
         self.harness.put(f"{self.name}/config.pbtxt", "\n".join(lines).encode())
 
     def serve_only(self, *versions: int) -> None:
@@ -105,6 +129,10 @@ class ModelUnderTest:
     def put_good(self, version: int, tag: str = "first") -> None:
         """Write a good version."""
         self._put(version, self.harness.identity(self.datatype, tag))
+
+    def put_rows(self, version: int) -> None:
+        """Write a version that answers row by row."""
+        self._put(version, self.harness.rows())
 
     def put_broken(self, version: int) -> None:
         """Write a version that can't be loaded."""

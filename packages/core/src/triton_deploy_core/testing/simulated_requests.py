@@ -72,19 +72,21 @@ def refuse_decoupled(name: str, config: Mapping[str, Any]) -> None:
         raise _refused(name, "no support for models with decoupled transaction policy")
 
 
-def requested(
-    name: str, loaded: LoadedVersion, outputs: Outputs, options: RequestOptions
-) -> Outputs:
-    """Return the outputs that a request asks for, or of some the largest elements with labels.
+def require_outputs(name: str, known: Outputs, options: RequestOptions) -> None:
+    """Check that a model has the outputs that a request asks for.
 
     Raises:
-        RequestRefusedError: there is no such output.
+        RequestRefusedError: it has not.
     """
+    for output in options.outputs:
+        if output.name not in known:
+            raise _refused(name, f"unexpected inference output '{output.name}' for model '{name}'")
+
+
+def requested(loaded: LoadedVersion, outputs: Outputs, options: RequestOptions) -> Outputs:
+    """Return the outputs that a request asks for, or of some the largest elements with labels."""
     if not options.outputs:
         return outputs
-    unknown = [output.name for output in options.outputs if output.name not in outputs]
-    if unknown:
-        raise _refused(name, f"unexpected inference output '{unknown[0]}' for model '{name}'")
     labels = {tensor["name"]: _labels(loaded, tensor) for tensor in loaded.config["output"]}
     in_batches = loaded.config.get("max_batch_size", 0) > 0
     return {

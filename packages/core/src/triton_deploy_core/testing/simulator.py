@@ -62,6 +62,7 @@ from triton_deploy_core.testing.simulated_requests import (
     is_decoupled,
     refuse_decoupled,
     requested,
+    require_outputs,
     rows_of,
 )
 
@@ -264,7 +265,8 @@ class SimulatedTriton:
         with self._call(ServerCall("infer", name, options=options)):
             _, config = self._serving(name)
             refuse_decoupled(name, config)
-            return self._answer(name, inputs, options)
+            loaded, outputs = self._answer(name, inputs, options)
+            return requested(loaded, outputs, options)
 
     def infer_many(
         self,
@@ -293,11 +295,10 @@ class SimulatedTriton:
         options = options or NO_OPTIONS
         with self._call(ServerCall("infer_stream", name, options=options)):
             _, config = self._serving(name)
-            outputs = self._answer(name, inputs, options)
-        if is_decoupled(config):
-            yield from rows_of(name, inputs, outputs)
-        else:
-            yield outputs
+            loaded, outputs = self._answer(name, inputs, options)
+        answers = rows_of(name, inputs, outputs) if is_decoupled(config) else iter([outputs])
+        for found in answers:
+            yield requested(loaded, found, options)
 
     def statistics(self, name: str) -> list[VersionStatistics]:
         """See `InferenceServer.statistics`. No time is spent on computing."""
@@ -409,20 +410,20 @@ class SimulatedTriton:
 
     def _answer(
         self, name: str, inputs: Mapping[str, NDArray[np.generic]], options: RequestOptions
-    ) -> dict[str, NDArray[np.generic]]:
+    ) -> tuple[LoadedVersion, dict[str, NDArray[np.generic]]]:
         versions, config = self._serving(name)
         loaded = chosen_version(name, versions, options)
         require_numbers(options, self._metadata(name, versions, config))
         try:
             outputs = answer(name, config, inputs)
+            require_outputs(name, outputs, options)
             enter_sequence(name, loaded, options.sequence)
-            outputs = requested(name, loaded, outputs, options)
         except RequestRefusedError:
             loaded.counters.failures += 1
             raise
         loaded.counters.executions += 1
         loaded.counters.inferences += batch_size(config, inputs)
-        return outputs
+        return loaded, outputs
 
     def _metadata(
         self, name: str, versions: Iterable[int], config: Mapping[str, Any]
