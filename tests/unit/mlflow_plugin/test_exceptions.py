@@ -17,6 +17,7 @@ CODES = {
     errors.InvalidNameError: "INVALID_PARAMETER_VALUE",
     errors.InvalidPackageError: "INVALID_PARAMETER_VALUE",
     errors.InvalidInputError: "INVALID_PARAMETER_VALUE",
+    errors.InvalidOptionsError: "INVALID_PARAMETER_VALUE",
     errors.InvalidSettingError: "INVALID_PARAMETER_VALUE",
     errors.DeploymentNotFoundError: "RESOURCE_DOES_NOT_EXIST",
     errors.DeploymentExistsError: "RESOURCE_ALREADY_EXISTS",
@@ -41,6 +42,7 @@ CODES = {
     errors.RequestRefusedError: "INVALID_PARAMETER_VALUE",
 }
 ARGUMENTS = {
+    errors.InvalidOptionsError: {"problems": ("because",)},
     errors.DeploymentBusyError: {"holder": "somebody", "expires_at": 0.0},
     errors.LoadFailedError: {"reason": "because"},
     errors.RequestRefusedError: {"reason": "because"},

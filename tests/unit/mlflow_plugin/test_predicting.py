@@ -11,6 +11,7 @@ from triton_deploy_core.errors import (
     ModelNotServedError,
     RequestRefusedError,
 )
+from triton_deploy_core.ports.request_options import RequestedOutput
 from triton_deploy_core.ports.server import ModelMetadata
 from triton_deploy_core.testing.world import SimulatedWorld, version_package
 
@@ -119,6 +120,11 @@ def test_a_refusal_of_a_model_that_did_not_change_comes_out(world, predictor):
 
 
 class _Decoupled:
+    url = "http://here:8000"
+
+    def __init__(self, *, streams=False):
+        self.streams = streams
+
     def metadata(self, name):
         return ModelMetadata(name, (1,), "python", (), ())
 
@@ -127,11 +133,92 @@ class _Decoupled:
 
 
 def test_a_decoupled_model_needs_a_stream():
-    with pytest.raises(InvalidRequestError, match=r"is decoupled: .* by a stream, which only gRPC"):
+    with pytest.raises(InvalidRequestError, match=r"is decoupled: .* predict_stream .* need gRPC"):
         Predictor(_Decoupled()).predict("iris", {}, timeout=1)
+    with pytest.raises(InvalidRequestError, match=r"Use predict_stream of the Python client\.$"):
+        Predictor(_Decoupled(streams=True)).predict("iris", {}, timeout=1)
+    with pytest.raises(InvalidRequestError, match=r"http://here:8000 is HTTP: .* grpc://host:8001"):
+        next(Predictor(_Decoupled()).predict_stream("iris", {}, timeout=1))
 
 
 @pytest.mark.parametrize("name", [None, "", " "])
 def test_a_name_is_needed(predictor, name):
     with pytest.raises(InvalidNameError, match="cannot be empty"):
         predictor.predict(name, {}, timeout=1)
+
+
+DECOUPLED = CONFIG + "model_transaction_policy { decoupled: true }"
+
+
+@pytest.fixture
+def rows(world):
+    """A model that answers each row by itself."""
+    world.service.create("rows", version_package(b"", user_config=DECOUPLED.encode()))
+    return world
+
+
+def options_of(world, method):
+    return [call.options for call in world.server.calls if call.method == method]
+
+
+def test_a_stream_of_frames(rows, predictor):
+    frames = list(predictor.predict_stream("rows", ROWS[:2], timeout=1))
+    assert [list(frame.index) for frame in frames] == [["B", "A"]] * 2
+    for row, frame in enumerate(frames):
+        assert np.array_equal(frame.loc["B", "outputs"], ROWS[row : row + 1])
+    [whole] = predictor.predict_stream("iris", ROWS[:2], timeout=1)
+    assert np.array_equal(whole.loc["B", "outputs"], ROWS[:2])
+
+
+def test_a_stream_is_one_request(rows, predictor):
+    with pytest.raises(InvalidInputError, match=r"A stream is one request, .* at most 2 rows"):
+        next(predictor.predict_stream("rows", ROWS[:3], timeout=1))
+
+
+def test_a_failure_after_some_answers_is_not_asked_again(rows, predictor):
+    list(predictor.predict_stream("rows", ROWS[:1], timeout=1))
+    before = asked(rows, "infer_stream")
+    frames = predictor.predict_stream("rows", ROWS[:2] - 2 * ROWS[1], timeout=1)
+    with pytest.raises(RequestRefusedError):
+        next(frames)
+    good = ROWS[:2].copy()
+    good[1] = -1
+    frames = predictor.predict_stream("rows", good, timeout=1)
+    next(frames)
+    with pytest.raises(RequestRefusedError):
+        next(frames)
+    assert asked(rows, "infer_stream") == before + 2
+
+
+def test_an_update_shows_in_a_stream(world, predictor):
+    list(predictor.predict_stream("iris", ROWS[:1], timeout=1))
+    update(world, "dims: 4", "dims: 3")
+    [frame] = predictor.predict_stream("iris", ROWS[:1, :3], timeout=1)
+    assert np.array_equal(frame.loc["B", "outputs"], ROWS[:1, :3])
+    world.service.delete("iris")
+    with pytest.raises(ModelNotServedError):
+        next(predictor.predict_stream("iris", ROWS[:1, :3], timeout=1))
+
+
+def test_options_hold_for_every_part_of_a_split(world, predictor):
+    document = {"inputs": {"X": -ROWS}, "params": {"parameters": {"t": 1}, "outputs": {"B": 2}}}
+    frame = predictor.predict("iris", document, timeout=1, params={"parameters": {"t": 2}})
+    assert list(frame.index) == ["B"]
+    assert frame.loc["B", "outputs"].shape == (7, 2)
+    assert frame.loc["B", "outputs"][6, 0] == b"-24.000000:0"
+    sent = options_of(world, "infer")
+    assert len(sent) == 4
+    assert {(tuple(options.parameters.items()), options.outputs) for options in sent} == {
+        ((("t", 2),), (RequestedOutput("B", 2),))
+    }
+
+
+def test_a_request_of_a_sequence_is_not_split(predictor):
+    with pytest.raises(InvalidInputError, match=r"sequence can't be split, .* at most 2 rows"):
+        predictor.predict("iris", ROWS, timeout=1, params={"parameters": {"sequence_id": 1}})
+
+
+def test_a_version_that_does_not_serve(predictor):
+    with pytest.raises(ModelNotServedError, match="version 9"):
+        predictor.predict("iris", ROWS[:1], timeout=1, params={"version": 9})
+    assert predictor.predict("iris", ROWS[:1], timeout=1, params={"version": 1}).size

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Hashable, Mapping
+from collections.abc import Generator, Hashable, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mlflow_triton.predicting import Predictor
     from mlflow_triton.settings import Settings
+    from triton_deploy_core.ports.request_options import Parameter
 
 __all__ = ["TritonDeploymentClient", "run_local", "target_help"]
 
@@ -188,6 +189,11 @@ class TritonDeploymentClient(BaseDeploymentClient):
         deployment_name: str | None = None,
         inputs: object = None,
         endpoint: str | None = None,
+        *,
+        parameters: Mapping[str, Parameter] | None = None,
+        outputs: Sequence[str] | Mapping[str, int] | None = None,
+        version: int | None = None,
+        request_id: str | None = None,
     ) -> DataFrame:
         """Run a model on inputs.
 
@@ -196,8 +202,16 @@ class TritonDeploymentClient(BaseDeploymentClient):
             inputs: a dict of arrays, lists or scalars; a DataFrame with a column an input; a JSON
                 object as the command line or MLflow's scoring server takes it; for a model with
                 one input, its value alone. Values are converted where that loses nothing. More
-                rows than the model takes at once are split.
+                rows than the model takes at once are split. The JSON object may have the keyword
+                arguments below beside the inputs, as ``params``.
             endpoint: none: Triton has no endpoints.
+            parameters: of the request, for the model; ``sequence_id``, ``sequence_start``,
+                ``sequence_end``, ``priority`` and ``timeout`` (in the queue, microseconds) are for
+                Triton's schedulers, as in its REST protocol.
+            outputs: the names of those to return, or name → number of classes: that many largest
+                elements of each row, as ``value:index:label``; 0 for the output itself.
+            version: which of Triton's versions answers; the server's choice if left out.
+            request_id: shows in the server's logs and traces.
 
         Returns:
             A DataFrame with the column ``outputs`` and a row an output, each cell an array.
@@ -205,7 +219,45 @@ class TritonDeploymentClient(BaseDeploymentClient):
         with as_mlflow_errors():
             _refuse_endpoint(endpoint)
             predictor, timeout = self._predictor()
-            return predictor.predict(deployment_name, inputs, timeout=timeout)
+            params = _params(parameters, outputs, version, request_id)
+            return predictor.predict(deployment_name, inputs, timeout=timeout, params=params)
+
+    def predict_stream(
+        self,
+        deployment_name: str | None = None,
+        inputs: object = None,
+        endpoint: str | None = None,
+        *,
+        parameters: Mapping[str, Parameter] | None = None,
+        outputs: Sequence[str] | Mapping[str, int] | None = None,
+        version: int | None = None,
+        request_id: str | None = None,
+    ) -> Generator[DataFrame, None, None]:
+        """Run a model on inputs and yield its answers as they come: over gRPC only.
+
+        It is what decoupled models need, which answer a request any number of times; others answer
+        once. Closing the iterator cancels the request. The setting ``request_timeout`` limits the
+        waiting for each answer, not the whole. Nothing is sent before the first one is asked for.
+
+        Args:
+            deployment_name: the deployment's name.
+            inputs: as `predict` takes them, at most as many rows as the model takes at once.
+            endpoint: none: Triton has no endpoints.
+            parameters: see `predict`.
+            outputs: see `predict`.
+            version: see `predict`.
+            request_id: see `predict`.
+
+        Yields:
+            DataFrames as `predict` returns them.
+        """
+        with as_mlflow_errors():
+            _refuse_endpoint(endpoint)
+            predictor, timeout = self._predictor()
+            params = _params(parameters, outputs, version, request_id)
+            yield from predictor.predict_stream(
+                deployment_name, inputs, timeout=timeout, params=params
+            )
 
     def _settings(self, use: Use, config: Mapping[str, object] | None = None) -> Settings:
         return read_settings(use, target_uri=self.target_uri, config=config)
@@ -232,6 +284,21 @@ class TritonDeploymentClient(BaseDeploymentClient):
 def _close_all(predictors: dict[Hashable, Predictor]) -> None:
     for predictor in predictors.values():
         predictor.close()
+
+
+def _params(
+    parameters: Mapping[str, Parameter] | None,
+    outputs: Sequence[str] | Mapping[str, int] | None,
+    version: int | None,
+    request_id: str | None,
+) -> dict[str, object]:
+    given = {
+        "parameters": parameters,
+        "outputs": outputs,
+        "version": version,
+        "request_id": request_id,
+    }
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _refuse_endpoint(endpoint: str | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mlflow_triton.predict_columns import is_of
 
-_KEYS = frozenset({"inputs", "instances", "dataframe_split", "dataframe_records"})
+DOCUMENT_KEYS = frozenset({"inputs", "instances", "dataframe_split", "dataframe_records"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class Document:
         if len(raw) != 1:
             return None
         ((key, value),) = raw.items()
-        return cls(key, value) if key in _KEYS and key not in names else None
+        return cls(key, value) if key in DOCUMENT_KEYS and key not in names else None
 
     @classmethod
     def _of_frame(cls, frame: Any, names: frozenset[str]) -> Document | None:
-        if len(frame.columns) != 1 or frame.columns[0] not in _KEYS:
+        if len(frame.columns) != 1 or frame.columns[0] not in DOCUMENT_KEYS:
             return None
         key = str(frame.columns[0])
         column = frame.iloc[:, 0]
