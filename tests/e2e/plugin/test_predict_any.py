@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import hypothesis.extra.numpy as arrays
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow.deployments import get_deploy_client
+from mlflow.deployments.cli import commands
+from mlflow.exceptions import MlflowException
 
 from mlflow_triton.predicting import Predictor
 from triton_deploy_core.datatypes import NUMPY_DTYPES
 from triton_deploy_core.errors import InvalidInputError
 from triton_deploy_core.ports.server import LoadOverride
 from triton_deploy_transport import connect
+from triton_deploy_transport.testing import ROWS_MODEL
 from triton_local_server import LocalTriton
 
 ECHO = b"""\
@@ -215,3 +220,106 @@ def test_one_client_serves_many_threads(triton, server, monkeypatch):
 
     with ThreadPoolExecutor(16) as pool:
         assert all(pool.map(ask, range(300)))
+
+
+TELLS = b"""\
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        responses = []
+        for request in requests:
+            told = [request.parameters(), str(request.correlation_id()), request.request_id()]
+            rows = pb_utils.get_input_tensor_by_name(request, "IN").as_numpy()
+            outputs = [
+                pb_utils.Tensor("TOLD", np.array([told] * len(rows), np.object_)),
+                pb_utils.Tensor("SCORES", rows),
+            ]
+            wanted = request.requested_output_names()
+            responses.append(
+                pb_utils.InferenceResponse([out for out in outputs if out.name() in wanted])
+            )
+        return responses
+"""
+
+
+@pytest.fixture
+def tells(server, monkeypatch):
+    """A model that tells what it was told."""
+    config = {
+        "name": "tells",
+        "backend": "python",
+        "max_batch_size": 2,
+        "input": [{"name": "IN", "data_type": "TYPE_FP32", "dims": [3]}],
+        "output": [
+            {"name": "TOLD", "data_type": "TYPE_STRING", "dims": [3]},
+            {"name": "SCORES", "data_type": "TYPE_FP32", "dims": [3]},
+        ],
+        "instance_group": [{"kind": "KIND_CPU", "count": 1}],
+    }
+    server.load("tells", timeout=60, override=LoadOverride(config, {"1/model.py": TELLS}))
+    monkeypatch.setenv("TRITON_URL", server.url)
+    return get_deploy_client("triton")
+
+
+def test_params_on_the_command_line(tells, tmp_path):
+    def predict(document):
+        (tmp_path / "in.json").write_text(json.dumps(document))
+        options = ["-t", "triton", "--name", "tells", "-I", str(tmp_path / "in.json")]
+        return CliRunner().invoke(commands, ["predict", *options])
+
+    parameters = {"sequence_id": "0042", "temperature": 0.5, "count": 2**60, "yes": True}
+    params = {"parameters": parameters, "outputs": ["TOLD"], "version": 1, "request_id": "mine"}
+    done = predict({"inputs": {"IN": [[1, 2, 3]]}, "params": params})
+    assert done.exit_code == 0, done.output
+    [[told, sequence, request_id]] = json.loads(done.stdout)["outputs"]["TOLD"]
+    assert list(json.loads(done.stdout)["outputs"]) == ["TOLD"]
+    del parameters["sequence_id"]
+    assert (json.loads(told), sequence, request_id) == (parameters, "0042", "mine")
+
+    wrong = {"temperature": 0.5, "outputs": ["OTHER"]}
+    done = predict({"inputs": {"IN": [[1, 2, 3]]}, "params": wrong})
+    assert done.exit_code == 1
+    assert "'temperature' is unknown" in done.output
+    assert "there is no output 'OTHER'" in done.output
+
+
+def test_options_of_predict(tells):
+    rows = np.arange(15, dtype=np.float32).reshape(5, 3)
+    frame = tells.predict("tells", rows, outputs={"SCORES": 1}, parameters={"deep": 1})
+    assert frame.loc["SCORES", "outputs"].tolist() == [
+        [f"{row[2]:f}:2".encode()] for row in rows.tolist()
+    ]
+    with pytest.raises(MlflowException, match=r"'TOLD' has no numbers"):
+        tells.predict("tells", rows, outputs={"TOLD": 1})
+    with pytest.raises(MlflowException, match="version 9"):
+        tells.predict("tells", rows[:1], version=9)
+
+
+def test_a_stream_of_answers(server, monkeypatch):
+    tensor = {"data_type": "TYPE_FP32", "dims": [-1, 4]}
+    config = {
+        "name": "rows",
+        "backend": "python",
+        "model_transaction_policy": {"decoupled": True},
+        "input": [{"name": "IN", **tensor}],
+        "output": [{"name": "OUT", **tensor}],
+        "instance_group": [{"kind": "KIND_CPU", "count": 1}],
+    }
+    files = {"1/model.py": ROWS_MODEL.encode()}
+    server.load("rows", timeout=60, override=LoadOverride(config, files))
+    monkeypatch.setenv("TRITON_URL", server.url)
+    client = get_deploy_client("triton")
+    rows = np.arange(12, dtype=np.float32).reshape(3, 4)
+    with pytest.raises(MlflowException, match="Use predict_stream"):
+        client.predict("rows", rows)
+    if not server.streams:
+        with pytest.raises(MlflowException, match="grpc://host:8001"):
+            next(client.predict_stream("rows", rows))
+        return
+    frames = list(client.predict_stream("rows", {"IN": rows}))
+    assert [frame.loc["OUT", "outputs"].tolist() for frame in frames] == rows[:, None].tolist()
+    with pytest.raises(MlflowException, match="negative"):
+        list(client.predict_stream("rows", -rows))
