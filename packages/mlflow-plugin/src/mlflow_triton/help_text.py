@@ -37,6 +37,8 @@ Python:
   client = get_deploy_client("triton")
   client.create_deployment("iris", "models:/iris/1")
   client.predict("iris", {{"INPUT0": array}})
+  for frame in client.predict_stream("chat", {{"PROMPT": text}}):  # decoupled, over gRPC
+      ...
 
 Target URIs:
 
@@ -63,7 +65,17 @@ runs:/<run id>/path, or a local path.
 predict reads {{"inputs": {{"INPUT0": [[...]], ...}}}}, or what MLflow's scoring server takes:
 dataframe_split, dataframe_records, instances, inputs. It takes any number of rows, and writes
 {{"outputs": {{"OUTPUT0": [[...]], ...}}}}: bytes as text where they are UTF-8, else as base64; NaN
-and infinities as null.
+and infinities as null. Beside the inputs, params says more of the request; all of it is optional:
+
+  {{"inputs": {{"INPUT0": [[...]]}},
+   "params": {{"parameters": {{"temperature": 0.5, "sequence_id": 7, "sequence_start": true}},
+              "outputs": {{"OUTPUT0": 0, "PROBABILITIES": 3}},
+              "version": 1, "request_id": "mine"}}}}
+
+parameters are the model's own, but for Triton's sequence_id, sequence_start, sequence_end, priority
+and timeout (microseconds in the queue); outputs are those to answer with, as a list of names, or
+with a number of classes: the largest elements with their labels. In Python each is a keyword
+argument of predict and predict_stream.
 """
 
 _WIDTH = 100

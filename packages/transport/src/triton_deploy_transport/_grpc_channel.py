@@ -149,7 +149,7 @@ def _wind_up(call: grpc.Call) -> None:
     """End a stream of answers that nobody takes any more: let it end, or cancel it if it goes on.
 
     Triton 2.51 crashes, or never unloads the model, when a cancellation meets an answer that it
-    just sends (https://github.com/triton-inference-server/server/issues/8034).
+    just sends (compare https://github.com/triton-inference-server/server/issues/8034).
     """
     if not call.is_active():
         return
