@@ -40,6 +40,8 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "metadata": lambda server: server.metadata("m"),
     "config": lambda server: server.config("m"),
     "infer": lambda server: server.infer("m", ONE, timeout=0.5),
+    "infer_many": lambda server: list(server.infer_many("m", [ONE], timeout=0.5)),
+    "infer_stream": lambda server: list(server.infer_stream("m", ONE, timeout=0.5)),
     "statistics": lambda server: server.statistics("m"),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
@@ -204,7 +206,7 @@ def test_a_proxy_that_asks_for_a_permission(
 
 
 @pytest.mark.parametrize("code", list(grpc.StatusCode), ids=lambda code: code.name)
-@pytest.mark.parametrize("name", ["is_live", "load", "metadata"])
+@pytest.mark.parametrize("name", ["is_live", "load", "metadata", "infer_stream"])
 def test_each_status_code(answering: Any, name: str, code: grpc.StatusCode) -> None:
     if code is grpc.StatusCode.OK:
         return
@@ -304,6 +306,27 @@ def test_outputs_may_be_written_to(answering: Any) -> None:
     answer.outputs.add(name="Y", datatype="FP32", shape=[2])
     found = answering(lambda *_: answer.SerializeToString()).infer("m", ONE, timeout=5)["Y"]
     found += 1
+
+
+def test_a_stream_that_ends_before_its_last_answer(answering: Any) -> None:
+    def answer(**parameters: bool) -> bytes:
+        found = pb.ModelStreamInferResponse()
+        found.infer_response.outputs.add(name="Y", datatype="INT8", shape=[1])
+        found.infer_response.raw_output_contents.append(b"1")
+        for key, value in parameters.items():
+            found.infer_response.parameters[key].bool_param = value
+        return found.SerializeToString()
+
+    last = answering(lambda *_: answer(triton_final_response=True))
+    assert len(list(last.infer_stream("m", ONE, timeout=5))) == 1
+    unmarked = answering(lambda *_: answer())
+    assert len(list(unmarked.infer_stream("m", ONE, timeout=5))) == 1
+    broken = answering(lambda *_: answer(triton_final_response=False)).infer_stream(
+        "m", ONE, timeout=5
+    )
+    assert next(broken)["Y"].tolist() == [ord("1")]
+    with pytest.raises(ServerUnreachableError, match="before its answer was complete"):
+        next(broken)
 
 
 def test_more_than_a_message_can_hold_is_refused_before_it_is_sent(grpc_connected: Any) -> None:
