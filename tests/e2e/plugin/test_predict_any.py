@@ -10,7 +10,7 @@ import hypothesis.extra.numpy as arrays
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from mlflow.deployments import get_deploy_client
 from mlflow.deployments.cli import commands
@@ -23,6 +23,11 @@ from triton_deploy_core.ports.server import LoadOverride
 from triton_deploy_transport import connect
 from triton_deploy_transport.testing import ROWS_MODEL
 from triton_local_server import LocalTriton
+
+try:
+    import ml_dtypes
+except ImportError:  # a library that not every installation has
+    ml_dtypes = None
 
 ECHO = b"""\
 import triton_python_backend_utils as pb_utils
@@ -182,6 +187,94 @@ def is_same(back, item, dtype):
     if isinstance(item, float) and dtype.kind == "f":
         return back == dtype.type(item)
     return back == item
+
+
+ECHO_OF_ANY = (
+    ECHO.replace(b'pb_utils.Tensor("OUT" + name[2:], i.as_numpy())', b"echo(name, i)")
+    + b"""
+
+def echo(name, tensor):
+    try:
+        return pb_utils.Tensor("OUT" + name[2:], tensor.as_numpy())
+    except Exception:  # the python backend has no arrays of BF16
+        return pb_utils.Tensor.from_dlpack("OUT" + name[2:], tensor.to_dlpack())
+"""
+)
+DATATYPES = sorted(NUMPY_DTYPES) + ["BF16"] * (ml_dtypes is not None)
+
+
+@st.composite
+def signatures(draw):
+    """A batch limit, and inputs of any data types and dims, of which all but the first may be
+    optional."""
+    inputs = [
+        {
+            "name": f"IN{number}",
+            "data_type": data_type(draw(st.sampled_from(DATATYPES))),
+            "dims": draw(st.lists(st.sampled_from([-1, 1, 2, 3]), min_size=1, max_size=3)),
+            "optional": number > 0 and draw(st.booleans()),
+        }
+        for number in range(draw(st.integers(1, 4)))
+    ]
+    return draw(st.sampled_from([0, 3])), inputs
+
+
+def tensor(draw, spec, rows):
+    datatype = spec["data_type"].removeprefix("TYPE_").replace("STRING", "BYTES")
+    shape = rows + tuple(draw(st.integers(1, 3)) if size < 0 else size for size in spec["dims"])
+    elements = st.binary(max_size=9) if datatype == "BYTES" else None
+    array = draw(arrays.arrays(NUMPY_DTYPES.get(datatype, np.float16), shape, elements=elements))
+    return array.astype(ml_dtypes.bfloat16) if datatype == "BF16" else array
+
+
+def spoilt(draw, inputs, specs):
+    """Return inputs of which one surely does not fit, and the word that has to be in the error."""
+    spec = draw(st.sampled_from([spec for spec in specs if spec["name"] in inputs]))
+    name, array = spec["name"], inputs[spec["name"]]
+    kind = draw(st.sampled_from(["unknown", "rank", "value", "missing"]))
+    if kind == "unknown":
+        return inputs | {"NOBODY": [1]}, "'NOBODY' is unknown"
+    if kind == "rank":
+        return inputs | {name: array.reshape(1, 1, *array.shape)}, f"'{name}'"
+    if kind == "value":
+        wrong = np.full(array.shape, 1.5j if spec["data_type"] != "TYPE_STRING" else 1, object)
+        return inputs | {name: wrong}, f"'{name}'"
+    rest = {key: value for key, value in inputs.items() if key != "IN0"}
+    return rest, "'IN0' is missing"
+
+
+# Each example loads a model: few of them, each asked many times, and none made smaller.
+@given(signature=signatures(), data=st.data())
+@settings(
+    max_examples=3,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_models_of_any_signature(server, signature, data):
+    max_batch_size, specs = signature
+    load_echo(server, "any", specs, max_batch_size=max_batch_size, code=ECHO_OF_ANY)
+    predictor = Predictor(server)
+    for _ in range(8):
+        rows = (data.draw(st.integers(1, 7)),) if max_batch_size else ()
+        inputs = {
+            spec["name"]: tensor(data.draw, spec, rows)
+            for spec in specs
+            if not spec["optional"] or data.draw(st.booleans())
+        }
+        as_lists = data.draw(st.booleans())
+        raw = {name: array.tolist() for name, array in inputs.items()} if as_lists else inputs
+        outputs = predictor.predict("any", raw, timeout=30)["outputs"]
+        assert set(outputs.index) == {"OUT" + name[2:] for name in inputs}
+        for name, array in inputs.items():
+            answer = outputs["OUT" + name[2:]]
+            assert (answer.dtype, answer.shape) == (array.dtype, array.shape)
+            np.testing.assert_array_equal(as_sent(answer), as_sent(array))
+        wrong, complaint = spoilt(data.draw, inputs, specs)
+        with pytest.raises(InvalidInputError) as caught:
+            predictor.predict("any", wrong, timeout=30)
+        assert complaint in str(caught.value)
+        assert str(caught.value).isprintable()
 
 
 def test_bfloat16_comes_back(server):
