@@ -136,3 +136,19 @@ def test_the_other_protocol_s_port(transport_triton: LocalTriton) -> None:
     ):
         with closing(connect(url)) as server, pytest.raises(NotTritonError, match=way_out):
             server.load("identity_FP32", timeout=10)
+
+
+def test_requests_that_are_not_waited_for_do_not_harm_the_server(
+    by_grpc: InferenceServer,
+) -> None:
+    """Triton may never unload a model of which a request was cancelled just as it was answered."""
+    name = "identity_FP32"
+    by_grpc.load(name, timeout=60)
+    requests = [{"IN": np.ones((2, 4), np.float32)}] * 8
+    for _ in range(60):
+        answers = by_grpc.infer_many(name, requests, timeout=30)
+        next(answers)
+        answers.close()
+    by_grpc.unload(name, timeout=60)
+    assert Deadline.after(30, SystemClock()).wait_for(by_grpc.is_ready)
+    assert not by_grpc.ready_versions(name)

@@ -15,6 +15,7 @@ import grpc
 from triton_deploy_transport._answer_watch import AnswerWatch
 from triton_deploy_transport._grpc_errors import lost_connection
 from triton_deploy_transport._grpc_messages import MAX_MESSAGE_BYTES
+from triton_deploy_transport._grpc_winding_up import wind_up_stream
 from triton_deploy_transport._tls_files import pem_texts
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from triton_deploy_transport.access import Access
 
 _SERVICE = "/inference.GRPCInferenceService/"
-_WIND_UP_SECONDS = 0.25
 
 
 class GrpcChannel:
@@ -108,7 +108,7 @@ class GrpcChannel:
             raise
         finally:
             watch.close()
-            _wind_up(call)
+            wind_up_stream(call)
 
     def close(self) -> None:
         """Close the connection."""
@@ -143,25 +143,6 @@ class GrpcChannel:
         with self._lock:
             if self._channel is channel:
                 self._channel = None
-
-
-def _wind_up(call: grpc.Call) -> None:
-    """End a stream of answers that nobody takes any more: let it end, or cancel it if it goes on.
-
-    Triton 2.51 crashes, or never unloads the model, when a cancellation meets an answer that it
-    just sends (compare https://github.com/triton-inference-server/server/issues/8034).
-    """
-    if not call.is_active():
-        return
-    cancel = threading.Timer(_WIND_UP_SECONDS, call.cancel)
-    cancel.start()
-    try:
-        while next(call, None) is not None:
-            pass
-    except grpc.RpcError:
-        return
-    finally:
-        cancel.cancel()
 
 
 def _options(connect_timeout: float, keepalive: float) -> list[tuple[str, int]]:

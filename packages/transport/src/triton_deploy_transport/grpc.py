@@ -26,6 +26,7 @@ from triton_deploy_core.errors import (
 from triton_deploy_transport import _grpc_messages as messages
 from triton_deploy_transport._grpc_channel import GrpcChannel
 from triton_deploy_transport._grpc_errors import explained, incomplete, unreadable
+from triton_deploy_transport._grpc_winding_up import winding_up
 from triton_deploy_transport._in_flight import in_order
 from triton_deploy_transport._message_json import to_json
 from triton_deploy_transport._refusals import (
@@ -206,11 +207,14 @@ class GrpcServer:
         options: RequestOptions | None = None,
     ) -> Generator[Outputs, None, None]:
         """See `InferenceServer.infer_many`."""
+        wind_up = winding_up()
 
         def begin(inputs: Inputs) -> _PendingOutputs:
             request = _infer_request(name, inputs, options)
             future = self._channel.begin("ModelInfer", request, timeout=timeout)
-            return _PendingOutputs(future, partial(self._finished, name, future, timeout))
+            return _PendingOutputs(
+                partial(self._finished, name, future, timeout), partial(wind_up, future)
+            )
 
         self._check_classes(name, options)
         return in_order(requests, begin, in_flight=in_flight)
@@ -307,11 +311,8 @@ class GrpcServer:
 
 @dataclass(frozen=True, slots=True)
 class _PendingOutputs:
-    future: grpc.Future
     result: Callable[[], Outputs]
-
-    def cancel(self) -> None:
-        self.future.cancel()
+    cancel: Callable[[], None]
 
 
 def _infer_request(
