@@ -36,6 +36,9 @@ A message is one line that says what happened, where, and what to do. No message
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 class DeployError(Exception):
     """Base of all errors of this project."""
@@ -138,7 +141,13 @@ class PreconditionFailedError(StoreError):
 
 
 class ServerError(DeployError):
-    """The inference server could not do what was asked."""
+    """The inference server could not do what was asked.
+
+    Attributes:
+        failures: URL → what happened there, where several servers were asked; else empty.
+    """
+
+    failures: Mapping[str, ServerError] = MappingProxyType({})
 
 
 class ServerUnreachableError(ServerError):

@@ -23,6 +23,7 @@ from triton_deploy_core.errors import (
     ServerError,
     ServerTimeoutError,
 )
+from triton_deploy_core.ports.single_server import SingleServer
 from triton_deploy_transport import _grpc_messages as messages
 from triton_deploy_transport._grpc_channel import GrpcChannel
 from triton_deploy_transport._grpc_errors import explained, incomplete, unreadable
@@ -67,7 +68,7 @@ KEEPALIVE_SECONDS = 330.0
 (``--grpc-http2-min-recv-ping-interval-without-data``)."""
 
 
-class GrpcServer:
+class GrpcServer(SingleServer):
     """One Triton, spoken to over gRPC: the port `InferenceServer`.
 
     Safe for several threads. A user and password in the URL are sent as HTTP Basic.

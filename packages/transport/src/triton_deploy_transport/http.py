@@ -17,6 +17,7 @@ from triton_deploy_core.errors import (
     ModelNotServedError,
     ServerTimeoutError,
 )
+from triton_deploy_core.ports.single_server import SingleServer
 from triton_deploy_transport import _kserve_json as kserve
 from triton_deploy_transport._http_answers import accepted, not_triton, refusal
 from triton_deploy_transport._http_client import HttpClient, PendingReply, Request
@@ -57,7 +58,7 @@ KEEPALIVE_SECONDS = 60.0
 """How often a silent connection is tried, so that nothing in between forgets it."""
 
 
-class HttpServer:
+class HttpServer(SingleServer):
     """One Triton, spoken to over HTTP: the port `InferenceServer`.
 
     Safe for several threads. TLS is verified: by the authorities of `access`, else by the system's,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from triton_deploy_core.errors import ServerError
 from triton_deploy_core.ports.request_options import RequestOptions
+
+_T = TypeVar("_T")
 
 
 class ModelState(Enum):
@@ -84,12 +87,12 @@ class LoadOverride:
 
 
 class InferenceServer(Protocol):
-    """One inference server. All methods may be called from several threads.
+    """One inference server, or several that are told the same (`fleet.Fleet`).
 
-    No call waits for ever: `timeout` is in seconds, and calls without one have a finite limit
-    that the adapter was given. Every method may raise `ServerUnreachableError`,
-    `ServerTimeoutError`, `NotTritonError` or `RequestRefusedError`, and no error of the library
-    behind the adapter.
+    All methods may be called from several threads. No call waits for ever: `timeout` is in
+    seconds, and calls without one have a finite limit that the adapter was given. Every method
+    may raise `ServerUnreachableError`, `ServerTimeoutError`, `NotTritonError` or
+    `RequestRefusedError`, and no error of the library behind the adapter.
     """
 
     @property
@@ -100,6 +103,78 @@ class InferenceServer(Protocol):
     @property
     def streams(self) -> bool:
         """Whether `infer_stream` can be used: whether the protocol has streams of answers."""
+        ...
+
+    def servers(self) -> Sequence[InferenceServer]:
+        """Return the servers that this one stands for: itself alone where it is one."""
+        ...
+
+    def matching(self, patterns: Iterable[str]) -> frozenset[str]:
+        """Return the URLs of those of its servers that a pattern matches.
+
+        Args:
+            patterns: as of `fnmatch`, in any case; matched with each server's URL, its host, and
+                what else it is called (a pod's name, say).
+        """
+        ...
+
+    def part(self, urls: Collection[str]) -> InferenceServer | None:
+        """Return what stands for those of its servers that have these URLs; None for none.
+
+        Connections are shared: the part is not closed.
+        """
+        ...
+
+    def ask_each(self, question: Callable[[InferenceServer], _T]) -> Mapping[str, _T | ServerError]:
+        """Do something with each of its servers, all at once, whatever becomes of the others.
+
+        Args:
+            question: called with one server at a time, from several threads.
+
+        Returns:
+            By URL, what it returned, or the `ServerError` that it raised. Any other error is
+            raised.
+        """
+        ...
+
+    def on_each(self, act: Callable[[InferenceServer], None]) -> InferenceServer:
+        """Do something with each of its servers, all at once.
+
+        Args:
+            act: called with one server at a time, from several threads.
+
+        Returns:
+            What stands for the servers on which it was done: itself, unless the caller agreed to
+            go on without servers that do not answer; see `left_behind` then.
+
+        Raises:
+            ServerError: it failed on a server; `failures` says on which ones and why.
+        """
+        ...
+
+    def roll_out(
+        self,
+        act: Callable[[InferenceServer], None],
+        *,
+        settle: Callable[[InferenceServer], None],
+    ) -> InferenceServer:
+        """Do something with each of its servers, as many at a time as their owner wants.
+
+        Args:
+            act: see `on_each`. None begins after one has failed.
+            settle: what a server has to get over before it is another one's turn; called where
+                they take turns.
+
+        Returns:
+            See `on_each`.
+
+        Raises:
+            ServerError: see `on_each`.
+        """
+        ...
+
+    def left_behind(self) -> Mapping[str, str]:
+        """Return the URLs of servers that were left out since they do not answer, and why."""
         ...
 
     def is_live(self) -> bool:

@@ -48,6 +48,7 @@ from triton_deploy_core.ports.server import (
     ModelState,
     VersionStatistics,
 )
+from triton_deploy_core.ports.single_server import SingleServer
 from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.testing.clock import FakeClock
 from triton_deploy_core.testing.simulated_calls import CallHook, ServerCall
@@ -75,7 +76,7 @@ class ControlMode(Enum):
     EXPLICIT = "explicit"
 
 
-class SimulatedTriton:
+class SimulatedTriton(SingleServer):
     """An `InferenceServer` in memory.
 
     Args:

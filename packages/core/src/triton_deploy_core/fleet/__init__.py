@@ -1,0 +1,1 @@
+"""Many servers that read one repository, told the same: `fleet.Fleet`, a composite of the port."""
