@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triton_deploy_core.bookkeeping import digests_key, journal_key, lease_key, name_of
+from triton_deploy_core.behind import Behind
+from triton_deploy_core.bookkeeping import behind_key, digests_key, journal_key, lease_key, name_of
 from triton_deploy_core.digests import Digests
 from triton_deploy_core.errors import DamagedRecordError, DeployError, StoreError
 from triton_deploy_core.journal import Journal, Phase
@@ -41,6 +42,7 @@ JUNK = st.recursive(
 )
 JOURNAL = json.loads(Journal(Phase.UNDO).encode())
 LEASE = json.loads(LeaseRecord("me", "update", "t", 1.0, 2.0).encode())
+BEHIND = json.loads(Behind().joined_by({"simulated:8000": "gone"}, {3}).encode())
 
 
 def _altered(fields: dict[str, object]) -> st.SearchStrategy[bytes]:
@@ -137,3 +139,22 @@ def test_a_bookkeeping_file_tells_its_name(name):
         DeploymentName(name + "y" * 70 + "z"),
         None,
     }
+
+
+@given(_files(BEHIND))
+def test_who_was_left_behind(data):
+    for one in Behind.decode(data).servers.values():
+        assert isinstance(one.why, str)
+        assert all(number >= 0 for number in one.coming)
+
+
+@settings(max_examples=25)
+@given(_files(BEHIND))
+def test_a_repository_with_such_a_file_can_be_worked_with(data):
+    world = SimulatedWorld()
+    world.service.create("iris", version_package(b"weights", 1))
+    world.store.seed({behind_key(NAME): data})
+    world.service.get("iris")
+    world.service.repair()
+    world.service.update("iris", version_package(b"new", 2))
+    assert set(world.serves("iris").values()) == {b"new"}

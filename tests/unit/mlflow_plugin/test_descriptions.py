@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from mlflow_triton.descriptions import describe
-from triton_deploy_core.deployment import Deployment
+from triton_deploy_core.deployment import Deployment, OnServer
+from triton_deploy_core.errors import ServerUnreachableError
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import Origin
 from triton_deploy_core.ports.server import IndexEntry, ModelState
@@ -52,3 +53,29 @@ def test_one_that_the_server_has_never_loaded():
 def test_every_value_is_text():
     shown = describe(Deployment.not_ready(RECORD, []))
     assert all(isinstance(value, str) for value in shown.values())
+
+
+def test_servers_that_do_not_say_the_same():
+    row = IndexEntry("iris", 3, ModelState.UNAVAILABLE, "out of\x1bmemory")
+    servers = {
+        "a:8000": OnServer.of(RECORD.name, [3], ()),
+        "b:8000": OnServer.of(RECORD.name, [], [row]),
+        "c:8000": OnServer.silent(ServerUnreachableError("no connection to c:8000")),
+    }
+    shown = describe(Deployment.of(RECORD, servers))
+    assert shown["servers"] == (
+        "a:8000: READY version 3; b:8000: UNAVAILABLE version 3 (out of\\x1bmemory); "
+        "c:8000: does not answer: no connection to c:8000"
+    )
+    assert (shown["state"], shown["reason"]) == ("UNAVAILABLE", "b:8000: out of\x1bmemory")
+
+
+def test_servers_that_say_the_same():
+    servers = {url: OnServer.of(RECORD.name, [3], ()) for url in ("a:8000", "b:8000")}
+    assert describe(Deployment.of(RECORD, servers)) == COMMON | {"version": "3", "state": "READY"}
+
+
+def test_a_deployment_for_some_servers():
+    origin = Origin("models:/iris/3", "onnx", 3)
+    record = Record.of(DeploymentName("iris"), "/models", origin, "gpu-*")
+    assert describe(Deployment.ready(record, [3]))["deployed_to"] == "gpu-*"

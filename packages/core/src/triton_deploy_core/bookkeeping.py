@@ -39,6 +39,11 @@ def digests_key(name: DeploymentName) -> str:
     return f".{_stem(name)}.@digests"
 
 
+def behind_key(name: DeploymentName) -> str:
+    """Return the key of who was left behind by operations on a name."""
+    return f".{_stem(name)}.@behind"
+
+
 def own_prefix(name: DeploymentName) -> str:
     """Return what the keys of all bookkeeping files of a name start with, and no others."""
     return f".{_stem(name)}.@"

@@ -5,13 +5,23 @@ Found with a few small reads and one request, so that it can be told whenever so
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from triton_deploy_core import layout
-from triton_deploy_core.bookkeeping import OWN_DIRECTORY, journal_key, lease_key, own_prefix
+from triton_deploy_core.behind import Behind
+from triton_deploy_core.bookkeeping import (
+    OWN_DIRECTORY,
+    behind_key,
+    journal_key,
+    lease_key,
+    own_prefix,
+)
+from triton_deploy_core.by_server import ByServer
 from triton_deploy_core.errors import BlobNotFoundError, InvalidPackageError
+from triton_deploy_core.failures import listed
+from triton_deploy_core.files import read_behind
 from triton_deploy_core.lease import LeaseRecord
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import CONFIG_FILE
@@ -37,6 +47,9 @@ class Kind(Enum):
     SERVER = "server"
     """The server serves something else than the files say."""
 
+    SILENT = "silent"
+    """A server of several does not answer, so nobody knows what it serves."""
+
 
 _REPAIRABLE = frozenset({Kind.INTERRUPTED, Kind.SERVER})
 
@@ -59,7 +72,7 @@ def find_differences(
     configs: ConfigFormat,
     name: DeploymentName,
     *,
-    ready: frozenset[int],
+    ready: ByServer,
     now: float,
 ) -> tuple[Difference, ...]:
     """Compare what the repository holds under a name with what the server serves of it.
@@ -68,26 +81,34 @@ def find_differences(
         store: the repository.
         configs: reads ``config.pbtxt``.
         name: a deployment that has a record.
-        ready: the versions that the server serves.
+        ready: the versions that each server serves.
         now: seconds since the epoch.
     """
-    operation = _operation(store, name, now)
+    keys = {blob.key for blob in store.list(own_prefix(name))}
+    operation = _operation(store, name, keys, now)
     if operation is not None and operation.kind is Kind.UNDER_WAY:
         return (operation,)
-    found = compare(store, configs, name, ready=ready)
+    behind = read_behind(store, name) if behind_key(name) in keys else Behind()
+    found = compare(store, configs, name, ready=ready, behind=behind)
     return found if operation is None else (operation, *found)
 
 
 def compare(
-    store: BlobStore, configs: ConfigFormat, name: DeploymentName, *, ready: frozenset[int]
+    store: BlobStore,
+    configs: ConfigFormat,
+    name: DeploymentName,
+    *,
+    ready: ByServer,
+    behind: Behind,
 ) -> tuple[Difference, ...]:
-    """Compare the files of a name with what the server serves of it, whoever is at work on it.
+    """Compare the files of a name with what is served of it, whoever is at work on it.
 
     Args:
         store: the repository.
         configs: reads ``config.pbtxt``.
         name: a deployment that has a record.
-        ready: the versions that the server serves.
+        ready: the versions that each server serves.
+        behind: who was left behind.
     """
     start = layout.prefix(name)
     paths = [blob.key.removeprefix(start) for blob in store.list(start)]
@@ -102,20 +123,48 @@ def compare(
         return (*found, Difference(Kind.UNDER_WAY, "its files are changing just now"))
     except InvalidPackageError as error:
         return (*found, Difference(Kind.FILES, str(error).rstrip(".")))
-    return (*found, *_served(picked, layout.versions(paths), ready))
-
-
-def _served(
-    picked: frozenset[int], versions: frozenset[int], ready: frozenset[int]
-) -> tuple[Difference, ...]:
     if not picked:
-        has = _listed(versions)
+        has = _listed(layout.versions(paths))
         text = f"{CONFIG_FILE} picks no version that has a directory (there is {has})"
-        return (Difference(Kind.FILES, text),)
-    if picked != ready:
-        text = f"{CONFIG_FILE} picks version {_listed(picked)}, the server serves {_listed(ready)}"
-        return (Difference(Kind.SERVER, text),)
-    return ()
+        return (*found, Difference(Kind.FILES, text))
+    return (*found, *_served(picked, ready), *_left_behind(ready, behind), *_silent(ready))
+
+
+def _served(picked: frozenset[int], ready: ByServer) -> Iterator[Difference]:
+    for versions, urls in ready.grouped():
+        if versions != picked:
+            who = "the server serves" if ready.is_one else f"{_serving(urls)}"
+            text = f"{CONFIG_FILE} picks version {_listed(picked)}, {who} {_listed(versions)}"
+            yield Difference(Kind.SERVER, text)
+    elsewhere = [url for url, versions in ready.outside.items() if versions]
+    if elsewhere:
+        text = f"it is for servers={ready.servers}, but {_serving(elsewhere)} it too"
+        yield Difference(Kind.SERVER, text)
+    if not (ready.inside or ready.silent):
+        text = f"servers={ready.servers} matches no server: update it with other servers"
+        yield Difference(Kind.FILES, text)
+
+
+def _left_behind(ready: ByServer, behind: Behind) -> tuple[Difference, ...]:
+    here = behind.among({*ready.inside, *ready.outside})
+    return left_behind({url: one.why for url, one in here.servers.items()})
+
+
+def left_behind(servers: Mapping[str, str]) -> tuple[Difference, ...]:
+    """Tell which servers an operation went on without: URL → why."""
+    return tuple(
+        Difference(Kind.SERVER, f"{url} was left behind: {why.rstrip('.')}")
+        for url, why in servers.items()
+    )
+
+
+def _silent(ready: ByServer) -> Iterator[Difference]:
+    for url, error in ready.silent.items():
+        yield Difference(Kind.SILENT, f"{url} does not answer: {str(error).rstrip('.')}")
+
+
+def _serving(urls: Sequence[str]) -> str:
+    return f"{listed(urls)} {'serves' if len(urls) == 1 else 'serve'}"
 
 
 def picked_versions(
@@ -130,9 +179,10 @@ def picked_versions(
     return policy.visible(layout.versions(paths))
 
 
-def _operation(store: BlobStore, name: DeploymentName, now: float) -> Difference | None:
+def _operation(
+    store: BlobStore, name: DeploymentName, keys: Collection[str], now: float
+) -> Difference | None:
     """Return what is going on under a name, or was when somebody died."""
-    keys = {blob.key for blob in store.list(own_prefix(name))}
     lease = None
     if lease_key(name) in keys:
         try:

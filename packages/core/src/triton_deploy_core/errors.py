@@ -145,9 +145,11 @@ class ServerError(DeployError):
 
     Attributes:
         failures: URL → what happened there, where several servers were asked; else empty.
+        untouched: the URLs of those that were not asked any more.
     """
 
     failures: Mapping[str, ServerError] = MappingProxyType({})
+    untouched: frozenset[str] = frozenset()
 
 
 class ServerUnreachableError(ServerError):

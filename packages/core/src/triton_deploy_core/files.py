@@ -20,16 +20,18 @@ from contextlib import suppress
 from dataclasses import replace
 
 from triton_deploy_core import layout
+from triton_deploy_core.behind import Behind
 from triton_deploy_core.bookkeeping import (
     OWN_DIRECTORY,
     SAVED,
+    behind_key,
     digests_key,
     journal_key,
     lease_key,
     own_prefix,
 )
 from triton_deploy_core.digests import Digests
-from triton_deploy_core.errors import BlobNotFoundError, StoreError
+from triton_deploy_core.errors import BlobNotFoundError, StoreError, StoreUnavailableError
 from triton_deploy_core.holdings import Holdings, is_tritons
 from triton_deploy_core.journal import Journal, Phase
 from triton_deploy_core.keys import displaced, is_marker
@@ -100,7 +102,20 @@ class Files:
         self._lease.verify()
         self._store.write(digests_key(self._name), digests.encode())
 
-    def draft(self, now: Snapshot, plan: Plan, *, was_ready: bool) -> Journal:
+    def behind(self) -> Behind:
+        """Return the servers that missed something under the name."""
+        return read_behind(self._store, self._name)
+
+    def note_behind(self, behind: Behind) -> None:
+        """Write down which servers missed something under the name; forget it where none did."""
+        self._lease.verify()
+        key = behind_key(self._name)
+        if behind:
+            self._store.write(key, behind.encode())
+        else:
+            self._store.delete([key])
+
+    def draft(self, now: Snapshot, plan: Plan, *, was_ready: bool, servers: str = "") -> Journal:
         """Return how to put back what the plan is going to replace or remove. Writes nothing."""
         copies = {} if plan.stand_in is None else dict(plan.stand_in.copies)
         touched = (plan.files.keys() | plan.removed | OWN_FILES) & now.files.keys() - copies.keys()
@@ -115,6 +130,22 @@ class Files:
             stand_in=None if plan.stand_in is None else plan.stand_in.config,
             coming=plan.serves,
             was_ready=was_ready,
+            servers=servers,
+        )
+
+    def standing(self, now: Snapshot, *, coming: frozenset[int] = frozenset()) -> Journal:
+        """Return how to get back to the files that there are, while none of them changes.
+
+        Args:
+            now: what there is.
+            coming: versions that servers are told to load meanwhile.
+        """
+        own = sorted(OWN_FILES & now.files.keys())
+        return Journal(
+            phase=Phase.UNDO,
+            before={path: blob.etag for path, blob in now.files.items()},
+            inline={path: self._content(path) for path in own},
+            coming=coming,
         )
 
     def keep(self, journal: Journal, now: Snapshot) -> None:
@@ -210,14 +241,15 @@ class Files:
     def sweep(self) -> bool:
         """Remove what is left though no journal needs it; tell whether there was anything.
 
-        Saved copies, and bookkeeping files of a name that has no directory any more. Not for a
-        name whose operation is under way.
+        Saved copies, and bookkeeping files of a name that has no directory any more, but who is
+        behind. Not for a name whose operation is under way.
         """
         present = self.present()
         left = [self._prefix + path for path in present if path.startswith(OWN_DIRECTORY)]
         if not present:
             own = (blob.key for blob in self._store.list(own_prefix(self._name)))
-            left = [key for key in own if "/" not in key and key != lease_key(self._name)]
+            kept = {lease_key(self._name), behind_key(self._name)}
+            left = [key for key in own if "/" not in key and key not in kept]
         if left:
             self._lease.verify()
             self._store.delete(left)
@@ -300,3 +332,14 @@ class Files:
         if keys:
             self._lease.verify()
             self._store.delete(keys)
+
+
+def read_behind(store: BlobStore, name: DeploymentName) -> Behind:
+    """Return the servers that missed something under a name."""
+    try:
+        return Behind.decode(store.read(behind_key(name)).data)
+    except StoreUnavailableError:
+        raise
+    except StoreError:
+        # None, or far too large: what the servers serve tells most of it.
+        return Behind()

@@ -6,50 +6,75 @@ Triton's ``/v2/health/ready`` stays false until *that name and version* loads (s
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from contextlib import suppress
+
 from triton_deploy_core import serving
+from triton_deploy_core.answering import Answering
 from triton_deploy_core.clock import Deadline
 from triton_deploy_core.errors import LoadFailedError
 from triton_deploy_core.files import Files
 from triton_deploy_core.journal import Journal
 from triton_deploy_core.names import DeploymentName
-from triton_deploy_core.ports.config_format import ConfigFormat, Latest, Specific
+from triton_deploy_core.policy import policy_of
+from triton_deploy_core.ports.config_format import ConfigFormat, Specific
 from triton_deploy_core.ports.server import InferenceServer, LoadOverride
 from triton_deploy_core.snapshot import Snapshot
 
 
+def unready(answering: Answering, urls: Collection[str] | None = None) -> frozenset[str]:
+    """Return the URLs of those servers that say of themselves that they are not ready."""
+    told = answering.tell(lambda one: one.is_ready(), urls)
+    return frozenset(url for url, is_ready in told.items() if is_ready is False)
+
+
 def heal_with_old_version(
-    server: InferenceServer,
+    answering: Answering,
+    urls: Collection[str],
     files: Files,
     configs: ConfigFormat,
     *,
     now: Snapshot,
     failed: frozenset[int],
     journal: Journal,
-    deadline: Deadline,
-) -> bool:
-    """Lend each failed number to the old version; tell whether the server is ready after it.
+    deadline: Callable[[], Deadline],
+) -> None:
+    """Lend each failed number to the old version, on those servers that are not ready.
 
     The old version serves all the while. Afterwards the files are as they were, whatever fails.
+
+    Args:
+        answering: the servers.
+        urls: those that are not ready.
+        files: the files of the name.
+        configs: reads and rewrites ``config.pbtxt``.
+        now: what there is.
+        failed: the numbers.
+        journal: knows how to put the files back.
+        deadline: of a load that begins now.
     """
-    policy = Latest() if now.config is None else configs.version_policy(now.config)
-    serving_now = policy.visible(now.versions)
-    if not serving_now:
-        return False
-    try:
-        for number in sorted(failed - serving_now):
-            both = serving_now | {number}
-            config = configs.with_version_policy(now.config or b"", Specific(both))
-            try:
-                files.lend(max(serving_now), number, now, config)
-                serving.load(server, now.name, both, deadline)
-            finally:
-                files.undo(journal)
-                serving.load(server, now.name, serving_now, deadline)
-    except LoadFailedError:
-        # The caller reports the server as unready, with what its operator can do.
-        return False
-    serving.wait_until_quiet(server, now.name, deadline)
-    return server.is_ready()
+    old = policy_of(now.config, configs).visible(now.versions)
+    if not old:
+        return
+
+    def load(versions: frozenset[int]) -> None:
+        def load_one(one: InferenceServer) -> None:
+            # A refusal shows in that the server stays unready: it is reported as such.
+            with suppress(LoadFailedError):
+                serving.load_one(one, now.name, versions, deadline())
+
+        answering.tell(load_one, urls)
+
+    for number in sorted(failed - old):
+        shown = old | {number}
+        config = configs.with_version_policy(now.config or b"", Specific(shown))
+        try:
+            files.lend(max(old), number, now, config)
+            load(shown)
+        finally:
+            files.undo(journal)
+            load(old)
+    answering.tell(lambda one: serving.wait_for_one(one, now.name, deadline()), urls)
 
 
 _UNLOAD_SECONDS = 10.0

@@ -48,6 +48,7 @@ class Journal:
         settles: see `plan.Commit.settles`.
         garbage: see `plan.Plan.garbage`.
         record: the record of what serves, where it is still to be written.
+        servers: the servers that the operation is for, see `placement`.
     """
 
     phase: Phase
@@ -62,6 +63,7 @@ class Journal:
     settles: bool = False
     garbage: frozenset[str] = frozenset()
     record: bytes | None = None
+    servers: str = ""
 
     def encode(self) -> bytes:
         """Return the file's content."""
@@ -79,6 +81,7 @@ class Journal:
             "settles": self.settles,
             "garbage": sorted(self.garbage),
             "record": None if self.record is None else _text(self.record),
+            "servers": self.servers,
         }
         return json.dumps(fields, indent=1).encode()
 
@@ -107,6 +110,7 @@ class Journal:
                 settles=bool(fields["settles"]),
                 garbage=_paths(fields["garbage"]),
                 record=_bytes(fields["record"]),
+                servers=str(fields.get("servers", "")),  # not in those of releases before fleets
             )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise StoreError(

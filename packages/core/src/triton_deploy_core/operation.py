@@ -4,44 +4,29 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
 
-from triton_deploy_core import differences, healing, planning, serving
-from triton_deploy_core.clock import Clock, Deadline
+from triton_deploy_core import placement, planning, serving
+from triton_deploy_core.answering import Answering
+from triton_deploy_core.catching_up import CatchingUp
 from triton_deploy_core.deployment import Deployment
+from triton_deploy_core.differences import left_behind
 from triton_deploy_core.errors import (
     DeployError,
     InvalidPackageError,
     LoadFailedError,
-    LoadTimeoutError,
+    ServerError,
 )
+from triton_deploy_core.failures import listed, merged
 from triton_deploy_core.files import Files
-from triton_deploy_core.following import load_to_its_end
 from triton_deploy_core.journal import Journal, Phase
-from triton_deploy_core.package import CONFIG_FILE, ModelPackage
-from triton_deploy_core.ports.config_format import ConfigFormat
-from triton_deploy_core.ports.progress import Progress
+from triton_deploy_core.package import ModelPackage
 from triton_deploy_core.ports.server import InferenceServer
 from triton_deploy_core.records import Record
 from triton_deploy_core.snapshot import Snapshot
+from triton_deploy_core.surroundings import Surroundings
+from triton_deploy_core.taking_back import TakingBack
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every operation works with. `timeout` is in seconds, for one load or unload."""
-
-    server: InferenceServer
-    configs: ConfigFormat
-    progress: Progress
-    clock: Clock
-    timeout: float
-    location: str
-
-    def deadline(self) -> Deadline:
-        """Return the deadline of a load or unload that begins now."""
-        return Deadline.after(self.timeout, self.clock)
 
 
 class Operation:
@@ -54,7 +39,13 @@ class Operation:
         self._name = files.name
 
     def deploy(
-        self, package: ModelPackage, now: Snapshot, *, keep_versions: int = 0, force: bool = False
+        self,
+        package: ModelPackage,
+        now: Snapshot,
+        *,
+        keep_versions: int = 0,
+        force: bool = False,
+        servers: str = "",
     ) -> Deployment:
         """Make a package what the name serves; after a failure all is as `now` says.
 
@@ -63,6 +54,7 @@ class Operation:
             now: what there is.
             keep_versions: how many previous versions stay.
             force: have the server load the model again, also where nothing has changed.
+            servers: the servers that are to serve it, see `placement`.
         """
         holdings = self._files.holdings(now)
         plan = planning.plan(
@@ -73,9 +65,11 @@ class Operation:
                 f"{package.origin.model_uri} has no version that its version_policy would serve. "
                 "Add a version directory (1/), or correct the policy in config.pbtxt."
             )
-        record = Record.of(self._name, self._around.location, package.origin)
-        if not (force or plan.changes(now)) and self._serves_just(plan.serves):
+        record = Record.of(self._name, self._around.location, package.origin, servers)
+        server = placement.chosen(self._server, servers)
+        if not (force or plan.changes(now)) and self._serves_just(server, plan.serves):
             self._say(f"'{self._name}' serves just that already: nothing is transferred or loaded")
+            self._leave(servers)
             self._files.record(record.encode())
             return Deployment.ready(record, plan.serves)
         finish = Journal(
@@ -84,8 +78,9 @@ class Operation:
             settles=plan.commit.settles,
             garbage=plan.garbage,
             record=record.encode(),
+            servers=servers,
         )
-        journal = self._files.draft(now, plan, was_ready=self._server.is_ready())
+        journal = self._files.draft(now, plan, was_ready=server.is_ready(), servers=servers)
         holdings.watch(plan.contents.values())
         loading = False
         try:
@@ -97,9 +92,10 @@ class Operation:
             placed = self._files.present() if plan.files else now.files
             if force:
                 self._files.touch()
-            self._say(f"loading '{self._name}' on {self._server.url}")
+            self._say(f"loading '{self._name}' on {server.url}")
             loading = True
-            serving.load(self._server, self._name, plan.serves, self._around.deadline())
+            server = serving.load(server, self._name, plan.serves, self._around.deadline())
+            self._note_behind(server, coming=plan.serves)
             self._files.note(finish)
         except BaseException as error:
             self._undo(error, journal, loading=loading)
@@ -112,15 +108,26 @@ class Operation:
         except DeployError as error:
             # The deployment is done and journaled: what is left to tidy up does not undo that.
             self._say(f"'{self._name}' serves; the next operation on it tidies up ({error})")
-        return Deployment.ready(record, plan.serves)
+        done = Deployment.ready(record, plan.serves)
+        return done.with_differences(left_behind(server.left_behind()))
 
-    def _serves_just(self, versions: frozenset[int]) -> bool:
-        return self._server.ready_versions(str(self._name)) == versions
+    def _serves_just(self, server: InferenceServer, versions: frozenset[int]) -> bool:
+        told = server.ask_each(lambda one: one.ready_versions(str(self._name)))
+        if any(said != versions for said in told.values()):
+            return False
+        return not (server.left_behind() or self._files.behind().among(told))
 
     def delete(self) -> None:
-        """Unload the name, wait until the server has let go, and remove its files."""
+        """Unload the name, wait until the server has let go, and remove its files.
+
+        A server that can't let go fails it, and where others have, they serve the model again.
+        """
         self._files.note(Journal(Phase.DELETE))
-        self._delete()
+        try:
+            self._delete()
+        except ServerError as error:
+            self._undo_delete(error)
+            raise
 
     def recover(self) -> Phase | None:
         """Finish or undo what an operation left that died; return what that was."""
@@ -137,7 +144,11 @@ class Operation:
                     self._settle(journal)
                 self._files.forget()
             case Phase.UNDO:
-                self._take_back(journal)
+                answering = Answering(self._server)
+                TakingBack(self._files, self._around, journal, answering).run()
+                if answering.lost:
+                    raise merged(answering.lost, servers=len(self._server.servers()))
+                self._note_behind(self._server, coming=journal.coming)
                 self._files.forget()
         return journal.phase
 
@@ -145,60 +156,58 @@ class Operation:
         """Remove what no operation needs any more; tell whether there was anything."""
         return self._files.sweep()
 
-    def load(self) -> frozenset[int]:
-        """Have the server serve what the files say; return which versions these are.
+    def load(self) -> list[str]:
+        """Have every server serve what the files say: see `CatchingUp.load`."""
+        return CatchingUp(self._files, self._around).load()
 
-        Raises:
-            InvalidPackageError: the files are not such that Triton would serve any.
-            LoadFailedError: Triton refused it.
-            LoadTimeoutError: Triton was still loading it at the deadline.
-        """
-        now = self._files.snapshot()
-        picked = differences.picked_versions(now.config, now.files, self._around.configs)
-        if not picked:
-            raise InvalidPackageError(
-                f"'{self._name}' has no version that its {CONFIG_FILE} picks. Update it, or "
-                "delete it."
-            )
-        was_ready = self._server.is_ready()
-        self._say(f"loading '{self._name}' on {self._server.url}")
-        try:
-            serving.load(self._server, self._name, picked, self._around.deadline())
-        except LoadFailedError as error:
-            if was_ready and not self._heal_nothing_serving(picked):
-                error.amend(self._unready(picked))
-            raise
-        serving.wait_until_quiet(self._server, self._name, self._around.deadline())
-        return picked
-
-    def _heal_nothing_serving(self, failed: frozenset[int]) -> bool:
-        """Take the server out of the readiness trap, where that disturbs nothing that serves."""
-        if self._server.is_ready():
-            return True
-        if self._server.ready_versions(str(self._name)):
-            return False
-        return healing.heal_with_tiny_model(
-            self._server, self._name, failed, self._around.deadline(), was_ready=True
-        )
+    def let_go_of_deleted(self) -> list[str]:
+        """Unload the name, which was deleted, where that was missed; see `CatchingUp`."""
+        return CatchingUp(self._files, self._around).let_go_of_deleted()
 
     def _settle(self, journal: Journal) -> None:
         # Old versions are let go before their files are, and before anybody is told of success:
         # the server is not ready until then.
         if not journal.settles:
             self._files.record(journal.record)
+        # They may be no more: whoever finishes this does so later, perhaps.
+        server = placement.inside(self._server, journal.servers)
         try:
-            serving.wait_until_quiet(self._server, self._name, self._around.deadline())
+            if server is not None:
+                server = serving.wait_until_quiet(server, self._name, self._around.deadline())
             self._files.settle(journal)
-            if journal.settles:
-                self._load_again()
+            if server is not None and journal.settles:
+                serving.load_again(server, self._name, self._around.deadline())
+            self._leave(journal.servers)
         finally:
             # Only now: a newer record would make that load bring all versions up once more.
             self._files.record(journal.record)
         self._files.forget()
 
+    def _leave(self, servers: str) -> None:
+        """Unload the name from servers that it is not for any more."""
+        others = placement.outside(self._server, servers)
+        if others is not None:
+            serving.unload_where_served(others, self._name, self._around.deadline())
+
+    def _note_behind(self, server: InferenceServer, *, coming: frozenset[int]) -> None:
+        """Write down without whom an operation went on; those that it reached are none of them."""
+        left = server.left_behind()
+        before = self._files.behind()
+        reached = {one.url for one in server.servers()}
+        behind = before.without(reached).joined_by(left, coming)
+        if left:
+            _logger.warning(
+                "Went on with '%s' without %s. When they are back, repair brings them up to date.",
+                self._name,
+                listed(left),
+            )
+        if behind != before:
+            self._files.note_behind(behind)
+
     def _delete(self) -> None:
         self._say(f"unloading '{self._name}' from {self._server.url}")
-        serving.unload(self._server, self._name, self._around.deadline())
+        server = serving.unload(self._server, self._name, self._around.deadline())
+        self._note_behind(server, coming=frozenset())
         self._files.remove_all()
         self._files.forget()
 
@@ -216,21 +225,9 @@ class Operation:
         try:
             # Also makes sure that the name is still ours, before the server is told anything.
             self._files.note(journal)
-            # Somebody who interrupts a load does not want to wait for its end either.
-            if (loading and is_interrupted) or isinstance(error, LoadTimeoutError):
-                # That load can't be taken back now, the server would make us wait. It may end
-                # well, so the journal stays: the next operation unloads what nobody asked for.
-                self._files.undo(journal)
-                remark = (
-                    "All files are as they were before. If the server completes that load yet, "
-                    f"the next operation on '{self._name}' takes it back."
-                )
-            else:
-                if loading:
-                    remark = self._take_back(journal)
-                else:
-                    self._files.undo(journal)
-                self._files.forget()
+            remark = self._undo_on(
+                self._can_be_told(error, loading=loading), journal, loading=loading
+            )
         except DeployError as second:
             remark = f"Undoing it failed too ({second}); the next operation on it does that."
         except KeyboardInterrupt:
@@ -243,63 +240,49 @@ class Operation:
         if isinstance(error, DeployError) and remark:
             error.amend(remark)
 
-    def _take_back(self, journal: Journal) -> str:
-        """Put files and server back as they were before; return what to say of the outcome."""
-        outcome = self._put_back(journal) if journal.before else self._remove(journal)
-        # Also where it was not ready before: that may have been for a moment only.
-        is_ready = self._server.is_ready() or self._heal(journal)
-        if is_ready or not journal.was_ready:
-            return outcome
-        return f"{outcome} {self._unready(journal.coming)}"
+    def _undo_delete(self, error: ServerError) -> None:
+        """Have servers serve again that let go of the name while others could not.
 
-    def _unready(self, failed: frozenset[int]) -> str:
-        return (
-            f"But {self._server.url} reports itself not ready since then "
-            f"(/v2/health/ready), until a model '{self._name}' loads as version "
-            f"{', '.join(map(str, sorted(failed)))} or Triton restarts; "
-            "it goes on serving its other models."
-        )
-
-    def _load_again(self) -> None:
-        load_to_its_end(self._server, self._name, frozenset(), self._around.deadline())
-
-    def _put_back(self, journal: Journal) -> str:
-        self._files.undo(journal)
+        Where none did, the next operation goes on with the delete.
+        """
+        done = self._server.part({one.url for one in self._server.servers()} - set(error.failures))
+        if done is None or not error.failures:
+            return
+        answering = Answering(done)
+        answering.lost.update(error.failures)
         try:
-            self._load_again()
-        except LoadFailedError as error:
-            # It had failed before, most likely: an update is how one gets out of that.
-            return f"What was deployed before is back but does not load: {error.reason.strip()}."
-        serving.wait_until_quiet(self._server, self._name, self._around.deadline())
-        return "The model that was deployed before still serves."
+            journal = self._files.standing(self._files.snapshot())
+            self._files.note(journal)
+            error.amend(self._undo_on(answering, journal, loading=True))
+        except DeployError as second:
+            error.amend(f"Undoing it failed too ({second}); the next operation on it does that.")
 
-    def _remove(self, journal: Journal) -> str:
-        try:
-            # Before its directory goes: the index does not show what goes on without one.
-            serving.unload(self._server, self._name, self._around.deadline())
-        finally:
+    def _can_be_told(self, error: BaseException, *, loading: bool) -> Answering | None:
+        # Somebody who interrupts a load does not want to wait for its end either.
+        is_interrupted = not isinstance(error, Exception)
+        return None if loading and is_interrupted else Answering.after(error, self._server)
+
+    def _undo_on(self, answering: Answering | None, journal: Journal, *, loading: bool) -> str:
+        if answering is None:
+            # That load can't be taken back now, the server would make us wait. It may end
+            # well, so the journal stays: the next operation unloads what nobody asked for.
             self._files.undo(journal)
-        return "Nothing was left in the repository."
-
-    def _heal(self, journal: Journal) -> bool:
-        deadline = self._around.deadline()
-        if not journal.before:
-            return healing.heal_with_tiny_model(
-                self._server,
-                self._name,
-                journal.coming,
-                deadline,
-                was_ready=journal.was_ready,
+            return (
+                "All files are as they were before. If the server completes that load yet, "
+                f"the next operation on '{self._name}' takes it back."
             )
-        return healing.heal_with_old_version(
-            self._server,
-            self._files,
-            self._around.configs,
-            now=self._files.snapshot(),
-            failed=journal.coming,
-            journal=journal,
-            deadline=deadline,
-        )
+        if not loading:
+            self._files.undo(journal)
+            self._files.forget()
+            return ""
+        remark = TakingBack(self._files, self._around, journal, answering).run()
+        if answering.lost:
+            return (
+                f"{remark} {listed(answering.lost)} could not be told to take it back: the next "
+                f"operation on '{self._name}' does that."
+            )
+        self._files.forget()
+        return remark
 
     def _say(self, text: str) -> None:
         self._around.progress.step(text)

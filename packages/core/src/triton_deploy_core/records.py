@@ -18,17 +18,27 @@ _MAX_RECORD_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the repository remembers of a deployment."""
+    """What the repository remembers of a deployment.
+
+    Attributes:
+        name: the deployment's name.
+        triton_model_path: where its files are.
+        mlflow_model_uri: which model it is.
+        flavor: the flavor that it was deployed as.
+        servers: which servers of a fleet it is for (`placement`); empty for all of them.
+    """
 
     name: DeploymentName
     triton_model_path: str
     mlflow_model_uri: str
     flavor: str
+    servers: str = ""
 
     @classmethod
-    def of(cls, name: DeploymentName, location: str, origin: Origin) -> Record:
+    def of(cls, name: DeploymentName, location: str, origin: Origin, servers: str = "") -> Record:
         """Make the record of a model that is deployed into the repository at `location`."""
-        return cls(name, f"{location.rstrip('/')}/{name}", origin.model_uri, origin.flavor)
+        path = f"{location.rstrip('/')}/{name}"
+        return cls(name, path, origin.model_uri, origin.flavor, servers)
 
     def encode(self) -> bytes:
         """Return the file's content: strings only, as NVIDIA's plugin reads no more than that."""
@@ -37,6 +47,7 @@ class Record:
             "triton_model_path": self.triton_model_path,
             "mlflow_model_uri": self.mlflow_model_uri,
             "flavor": self.flavor,
+            **({"servers": self.servers} if self.servers else {}),
         }
         return (json.dumps(fields, indent=4) + "\n").encode()
 
@@ -60,10 +71,11 @@ class Record:
             triton_model_path=fields.get("triton_model_path", ""),
             mlflow_model_uri=fields.get("mlflow_model_uri", ""),
             flavor=fields.get("flavor", ""),
+            servers=fields.get("servers", ""),
         )
 
 
-_TEXTS = ("name", "triton_model_path", "mlflow_model_uri", "flavor")
+_TEXTS = ("name", "triton_model_path", "mlflow_model_uri", "flavor", "servers")
 
 
 def _fields(data: bytes, name: DeploymentName) -> dict[str, str]:

@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 
-from triton_deploy_core.bookkeeping import lease_key, name_of, own_prefix
-from triton_deploy_core.differences import compare, find_differences
+from triton_deploy_core.bookkeeping import behind_key, lease_key, name_of, own_prefix
+from triton_deploy_core.by_server import Answers, ByServer, loaded_by_name, of_name
+from triton_deploy_core.differences import Kind, compare, find_differences
 from triton_deploy_core.errors import (
     DamagedRecordError,
     DeployError,
@@ -20,11 +21,14 @@ from triton_deploy_core.errors import (
     StoreAccessError,
     StoreError,
 )
+from triton_deploy_core.files import read_behind
 from triton_deploy_core.journal import Phase
 from triton_deploy_core.names import DeploymentName
-from triton_deploy_core.operation import Operation, Surroundings
+from triton_deploy_core.operation import Operation
 from triton_deploy_core.ports.store import BlobStore
+from triton_deploy_core.records import Record
 from triton_deploy_core.snapshot import Snapshot, read_record, require_ours
+from triton_deploy_core.surroundings import Surroundings
 
 _READERS = 16
 
@@ -82,18 +86,15 @@ class Repairing:
 
     def one(self, name: DeploymentName) -> Repair | None:
         """Repair one name; None where there is nothing of ours under it."""
-        return self._repair(name, self._look(name, self._ready(name)))
+        ready = self._around.server.ask_each(lambda one: one.ready_versions(str(name)))
+        return self._repair(name, self._look(name, ready))
 
     def all(self) -> list[Repair]:
         """Repair every name that has a record of ours or bookkeeping files, in their order."""
-        ready: dict[str, set[int]] = {}
-        for model, version in self._around.server.loaded():
-            ready.setdefault(model, set()).add(version)
+        answers = loaded_by_name(self._around.server)
         names = self._names()
         with ThreadPoolExecutor(_READERS, thread_name_prefix="repair") as pool:
-            looks = list(
-                pool.map(lambda name: self._look(name, frozenset(ready.get(str(name), ()))), names)
-            )
+            looks = list(pool.map(lambda name: self._look(name, of_name(answers, name)), names))
         reports = (self._repair(name, look) for name, look in zip(names, looks, strict=True))
         return [report for report in reports if report is not None]
 
@@ -102,7 +103,7 @@ class Repairing:
         bookkeeping = (name_of(blob.key) for blob in self._store.list("."))
         return sorted({*map(DeploymentName, directories), *filter(None, bookkeeping)})
 
-    def _look(self, name: DeploymentName, ready: frozenset[int]) -> bool | None:
+    def _look(self, name: DeploymentName, ready: Answers) -> bool | None:
         """Tell whether there is anything to repair; None where there is nothing of ours."""
         try:
             return self._needs_repair(name, ready)
@@ -113,19 +114,22 @@ class Repairing:
             # What is wrong with one name is reported with that one.
             return True
 
-    def _needs_repair(self, name: DeploymentName, ready: frozenset[int]) -> bool | None:
+    def _needs_repair(self, name: DeploymentName, ready: Answers) -> bool | None:
         keys = {blob.key for blob in self._store.list(own_prefix(name)) if "/" not in blob.key}
-        if read_record(self._store, name) is None:
+        record = read_record(self._store, name)
+        if record is None:
+            if keys == {behind_key(name)}:
+                # It was deleted; what missed that may not be among the servers any more.
+                return bool(read_behind(self._store, name).among(ready)) or None
             return True if keys else None
-        return lease_key(name) in keys or bool(
-            find_differences(
-                self._store,
-                self._around.configs,
-                name,
-                ready=ready,
-                now=self._around.clock.now(),
-            )
+        found = find_differences(
+            self._store,
+            self._around.configs,
+            name,
+            ready=ByServer.sort(self._around.server, ready, record.servers),
+            now=self._around.clock.now(),
         )
+        return lease_key(name) in keys or any(one.kind is not Kind.SILENT for one in found)
 
     def _repair(self, name: DeploymentName, look: bool | None) -> Repair | None:
         if not look:
@@ -146,9 +150,17 @@ class Repairing:
             done.append("removed what was left behind")
         now = Snapshot.take(self._store, name)
         require_ours(now, self._store.location)
-        if now.exists and compare(self._store, self._around.configs, name, ready=self._ready(name)):
-            versions = operation.load()
-            done.append(f"loaded version {', '.join(map(str, sorted(versions)))}")
+        if now.record is None:
+            done.extend(operation.let_go_of_deleted())
+        elif self._differs(name, now.record):
+            done.extend(operation.load())
 
-    def _ready(self, name: DeploymentName) -> frozenset[int]:
-        return self._around.server.ready_versions(str(name))
+    def _differs(self, name: DeploymentName, record: Record) -> bool:
+        found = compare(
+            self._store,
+            self._around.configs,
+            name,
+            ready=ByServer.ask(self._around.server, name, record.servers),
+            behind=read_behind(self._store, name),
+        )
+        return any(one.kind is not Kind.SILENT for one in found)

@@ -6,13 +6,15 @@ It knows a repository, a server and Triton's configuration format by their ports
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
-from triton_deploy_core import parallel, serving
+from triton_deploy_core import parallel, placement, serving
 from triton_deploy_core.bookkeeping import journal_key
+from triton_deploy_core.by_server import ByServer, loaded_by_name, of_name
 from triton_deploy_core.clock import Clock, SystemClock
-from triton_deploy_core.deployment import Deployment
+from triton_deploy_core.deployment import Deployment, OnServer
 from triton_deploy_core.differences import find_differences
 from triton_deploy_core.errors import (
     DamagedRecordError,
@@ -20,21 +22,24 @@ from triton_deploy_core.errors import (
     DeploymentNotFoundError,
     InvalidSettingError,
     NotOursError,
+    ServerError,
     StoreAccessError,
 )
-from triton_deploy_core.files import Files
+from triton_deploy_core.failures import listed
+from triton_deploy_core.files import Files, read_behind
 from triton_deploy_core.journal import Phase
 from triton_deploy_core.lease import holding
 from triton_deploy_core.names import DeploymentName
-from triton_deploy_core.operation import Operation, Surroundings
+from triton_deploy_core.operation import Operation
 from triton_deploy_core.package import ModelPackage
 from triton_deploy_core.ports.config_format import ConfigFormat
 from triton_deploy_core.ports.progress import NoProgress, Progress
-from triton_deploy_core.ports.server import InferenceServer
+from triton_deploy_core.ports.server import IndexEntry, InferenceServer
 from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.records import Record
 from triton_deploy_core.repairing import Repair, Repairing
 from triton_deploy_core.snapshot import Snapshot, read_record, require_ours
+from triton_deploy_core.surroundings import Surroundings
 from triton_deploy_core.transfer_deadline import TimedProgress
 
 DEFAULT_TIMEOUT_SECONDS = 900.0
@@ -80,40 +85,56 @@ class DeploymentService:
             location=store.location,
         )
 
-    def require_new(self, name: str) -> None:
+    def require_new(self, name: str, *, servers: str = "") -> None:
         """See that `create` could begin: for callers who make an expensive package first.
 
+        Args:
+            name: the deployment's name.
+            servers: see `create`.
+
         Raises:
+            InvalidSettingError: `servers` matches none.
             DeploymentExistsError: there is a deployment of that name.
             NotOursError: there is a directory of that name.
         """
         parsed = DeploymentName(name)
-        self._require_working()
-        self._recover(parsed)
-        self._require_free(Snapshot.take(self._store, parsed))
+        server = self._answering(parsed, servers)
+        self._recover(parsed, server)
+        self._require_free(Snapshot.take(self._store, parsed), server)
 
-    def require_existing(self, name: str) -> Record:
+    def require_existing(self, name: str, *, servers: str | None = None) -> Record:
         """See that `update` could begin, and return what is deployed now.
 
+        Args:
+            name: the deployment's name.
+            servers: see `update`.
+
         Raises:
+            InvalidSettingError: `servers` matches none.
             DeploymentNotFoundError: there is no deployment of that name.
             NotOursError: there is a directory of that name which is none.
         """
         parsed = DeploymentName(name)
-        self._require_working()
-        self._recover(parsed)
+        self._recover(parsed, self._answering(parsed, servers))
         return self._record(parsed)
 
     def has(self, name: str) -> bool:
         """Tell whether there is a deployment of that name."""
         return isinstance(self._record_or_error(DeploymentName(name)), Record)
 
-    def create(self, name: str, package: ModelPackage) -> Deployment:
+    def create(self, name: str, package: ModelPackage, *, servers: str = "") -> Deployment:
         """Deploy a package under a new name; return when it serves.
 
         A failure leaves nothing behind.
 
+        Args:
+            name: the deployment's name.
+            package: the model.
+            servers: those of several servers that it is for: patterns of their names (`placement`),
+                separated by commas; empty for all.
+
         Raises:
+            InvalidSettingError: `servers` matches none.
             DeploymentExistsError: there is a deployment of that name.
             NotOursError: there is a directory of that name.
             DeploymentBusyError: another operation on that name is under way.
@@ -122,11 +143,12 @@ class DeploymentService:
             LoadTimeoutError: Triton was still loading it at the deadline.
         """
         parsed = DeploymentName(name)
-        self._require_working()
-        with self._operation(parsed, "create") as (operation, _):
+        server = self._answering(parsed, servers)
+        with self._operation(parsed, "create", server) as (operation, _):
             now = Snapshot.take(self._store, parsed)
-            self._require_free(now)
-            return operation.deploy(package, now)
+            self._require_free(now, server)
+            operation.let_go_of_deleted()
+            return operation.deploy(package, now, servers=servers)
 
     def update(
         self,
@@ -135,6 +157,7 @@ class DeploymentService:
         *,
         keep_versions: int = DEFAULT_KEEP_VERSIONS,
         force: bool = False,
+        servers: str | None = None,
     ) -> Deployment:
         """Replace what a name serves; the old version serves until the new one does.
 
@@ -147,6 +170,8 @@ class DeploymentService:
                 to one of them transfers nothing; 0 or more. A package that its user laid out
                 says itself which versions there are.
             force: have the server load the model again, also where nothing has changed.
+            servers: those of several servers that it is for from now on, as `create` takes them;
+                it is unloaded from others. As before if left out.
 
         Raises:
             DeploymentNotFoundError: there is no deployment of that name.
@@ -155,18 +180,24 @@ class DeploymentService:
             InvalidPackageError: the package can't be served.
             LoadFailedError: Triton refused it.
             LoadTimeoutError: Triton was still loading it at the deadline.
-            InvalidSettingError: `keep_versions` is negative.
+            InvalidSettingError: `keep_versions` is negative, or `servers` matches none.
         """
         parsed = DeploymentName(name)
         if keep_versions < 0:
             raise InvalidSettingError(f"keep_versions={keep_versions}: it has to be 0 or more.")
-        self._require_working()
-        with self._operation(parsed, "update") as (operation, _):
+        server = self._answering(parsed, servers)
+        with self._operation(parsed, "update", server) as (operation, _):
             now = Snapshot.take(self._store, parsed)
             require_ours(now, self._store.location)
-            if not now.exists:
+            if now.record is None:
                 raise self._not_found(parsed)
-            return operation.deploy(package, now, keep_versions=keep_versions, force=force)
+            return operation.deploy(
+                package,
+                now,
+                keep_versions=keep_versions,
+                force=force,
+                servers=now.record.servers if servers is None else servers,
+            )
 
     def delete(self, name: str) -> None:
         """Unload a deployment, wait until the server has let go, and remove its files.
@@ -179,14 +210,15 @@ class DeploymentService:
             DeploymentBusyError: another operation on that name is under way.
         """
         parsed = DeploymentName(name)
-        self._require_working()
-        with self._operation(parsed, "delete") as (operation, _):
+        server = self._answering(parsed)
+        with self._operation(parsed, "delete", server) as (operation, _):
             now = Snapshot.take(self._store, parsed)
             require_ours(now, self._store.location)
             if now.exists:
                 operation.delete()
             else:
-                self._require_not_served(parsed)
+                operation.let_go_of_deleted()
+                self._require_not_served(parsed, server)
 
     def get(self, name: str) -> Deployment:
         """Return one deployment as it stands, with what does not agree about it.
@@ -199,8 +231,9 @@ class DeploymentService:
         try:
             record = self._record(parsed)
         except DamagedRecordError as error:
-            return self._damaged(parsed, error)
-        ready = self._server.ready_versions(str(parsed))
+            ready = ByServer.ask(self._server, parsed, "")
+            return Deployment.damaged(parsed, error, self._on_servers([(parsed, ready)])[parsed])
+        ready = ByServer.ask(self._server, parsed, record.servers)
         differences = find_differences(
             self._store,
             self._around.configs,
@@ -208,8 +241,8 @@ class DeploymentService:
             ready=ready,
             now=self._around.clock.now(),
         )
-        index = () if ready else self._server.index()
-        return Deployment.of(record, ready, index).with_differences(differences)
+        servers = self._on_servers([(parsed, ready)])[parsed]
+        return Deployment.of(record, servers).with_differences(differences)
 
     def list(self) -> builtins.list[Deployment]:
         """Return every deployment, by name; directories of others are left out.
@@ -217,14 +250,24 @@ class DeploymentService:
         Of what does not agree it tells damaged records only: for the rest see `get`.
         """
         found = self._records()
-        versions: dict[str, set[int]] = {}
-        for model, version in self._server.loaded():
-            versions.setdefault(model, set()).add(version)
-        index = () if all(str(name) in versions for name, _ in found) else self._server.index()
+        answers = loaded_by_name(self._server)
+        servers = self._on_servers(
+            [
+                (
+                    name,
+                    ByServer.sort(
+                        self._server,
+                        of_name(answers, name),
+                        record.servers if isinstance(record, Record) else "",
+                    ),
+                )
+                for name, record in found
+            ]
+        )
         return [
-            Deployment.damaged(name, record, versions.get(str(name), ()), index)
+            Deployment.damaged(name, record, servers[name])
             if isinstance(record, DamagedRecordError)
-            else Deployment.of(record, versions.get(str(name), ()), index)
+            else Deployment.of(record, servers[name])
             for name, record in found
         ]
 
@@ -244,21 +287,52 @@ class DeploymentService:
             DeploymentNotFoundError: there is no deployment of that name, and nothing left of one.
             NotOursError: there is a directory of that name which is none.
         """
-        repairing = Repairing(self._store, self._around, self._repair_operation)
-        if name is None:
-            self._require_working()
+        parsed = None if name is None else DeploymentName(name)
+        self._store.check()
+        server = serving.require_control(self._server, self._around.deadline())
+        repairing = Repairing(
+            self._store,
+            replace(self._around, server=server),
+            lambda one: self._operation(one, "repair", server),
+        )
+        if parsed is None:
             return repairing.all()
-        parsed = DeploymentName(name)
-        self._require_working()
         report = repairing.one(parsed)
         if report is None:
             require_ours(Snapshot.take(self._store, parsed), self._store.location)
             raise self._not_found(parsed)
         return [report]
 
+    def _answering(self, name: DeploymentName, servers: str | None = None) -> InferenceServer:
+        """Return the servers that an operation on a name concerns, when they answer.
+
+        Args:
+            name: the name.
+            servers: those that it is to be for; None: those that it is for.
+
+        Raises:
+            InvalidSettingError: `servers` matches none.
+            ServerError: one does not answer, or takes no load requests.
+        """
+        self._store.check()
+        if servers:
+            placement.chosen(self._server, servers)
+        # Of one server there is nothing to choose, and one that died may have been at all of them.
+        is_all = len(self._server.servers()) == 1 or self._is_unfinished(name)
+        concerned = self._server if is_all else self._concerned(name, servers)
+        return serving.require_control(concerned, self._around.deadline())
+
+    def _concerned(self, name: DeploymentName, servers: str | None) -> InferenceServer:
+        record = self._record_or_error(name)
+        if not isinstance(record, Record):
+            return placement.inside(self._server, servers or "") or self._server
+        wanted = record.servers if servers is None else placement.both(record.servers, servers)
+        # For a server that is no more, any may be asked.
+        return placement.inside(self._server, wanted) or self._server
+
     @contextmanager
     def _operation(
-        self, name: DeploymentName, what: str
+        self, name: DeploymentName, what: str, server: InferenceServer
     ) -> Iterator[tuple[Operation, Phase | None]]:
         """Hold the lease on a name, with what an interrupted operation left carried out."""
         with holding(self._store, name, what, clock=self._around.clock) as lease:
@@ -266,40 +340,41 @@ class DeploymentService:
                 self._around.progress, self._around.clock, self._around.timeout
             )
             files = Files(self._store, name, lease, progress)
-            operation = Operation(files, self._around)
+            operation = Operation(files, replace(self._around, server=server))
             yield operation, operation.recover()
 
-    def _repair_operation(
-        self, name: DeploymentName
-    ) -> AbstractContextManager[tuple[Operation, Phase | None]]:
-        return self._operation(name, "repair")
-
-    def _recover(self, name: DeploymentName) -> None:
+    def _recover(self, name: DeploymentName, server: InferenceServer) -> None:
         """Finish or undo what an operation left that died, where there is such a thing."""
         if self._is_unfinished(name):
-            with self._repair_operation(name):
+            with self._operation(name, "repair", server):
                 pass
 
     def _is_unfinished(self, name: DeploymentName) -> bool:
         return any(self._store.list(journal_key(name)))
 
-    def _require_working(self) -> None:
-        self._store.check()
-        serving.require_control(self._server, self._around.deadline())
-
-    def _require_free(self, now: Snapshot) -> None:
+    def _require_free(self, now: Snapshot, server: InferenceServer) -> None:
         require_ours(now, self._store.location)
         if now.exists:
             raise DeploymentExistsError(
                 f"There is a deployment '{now.name}' in {self._store.location} already. "
                 "Update it, delete it first, or choose another name."
             )
-        self._require_not_served(now.name)
+        self._require_not_served(now.name, server)
 
-    def _require_not_served(self, name: DeploymentName) -> None:
-        if self._server.ready_versions(str(name)):
+    def _require_not_served(self, name: DeploymentName, server: InferenceServer) -> None:
+        answers = server.ask_each(lambda one: one.ready_versions(str(name)))
+        for error in answers.values():
+            if isinstance(error, ServerError):
+                raise error
+        serving_it = [url for url, versions in answers.items() if versions]
+        if not serving_it:
+            return
+        # One that missed the delete of such a deployment is going to be told.
+        behind = read_behind(self._store, name)
+        strangers = [url for url in serving_it if url not in behind.servers]
+        if strangers:
             raise NotOursError(
-                f"{self._server.url} serves a model '{name}' that is not in "
+                f"{listed(strangers)} serves a model '{name}' that is not in "
                 f"{self._store.location}. Check that TRITON_MODEL_REPO names the repository that "
                 "the server reads; if the model's files are gone, unload it: POST "
                 f"/v2/repository/models/{name}/unload."
@@ -351,6 +426,28 @@ class DeploymentService:
             # A link out of the repository: none of ours.
             return None
 
-    def _damaged(self, name: DeploymentName, error: DamagedRecordError) -> Deployment:
-        ready = self._server.ready_versions(str(name))
-        return Deployment.damaged(name, error, ready, () if ready else self._server.index())
+    def _on_servers(
+        self, found: Sequence[tuple[DeploymentName, ByServer]]
+    ) -> dict[DeploymentName, dict[str, OnServer]]:
+        """Return what each server says of deployments; those that serve none are asked why."""
+        idle = {url for _, ready in found for url, versions in ready.inside.items() if not versions}
+        part = self._server.part(idle)
+        index = part.ask_each(lambda one: one.index()) if part is not None else {}
+        return {name: _on_servers(name, ready, index) for name, ready in found}
+
+
+def _on_servers(
+    name: DeploymentName,
+    ready: ByServer,
+    index: Mapping[str, Sequence[IndexEntry] | ServerError],
+) -> dict[str, OnServer]:
+    found: dict[str, OnServer] = {}
+    for url, versions in ready.inside.items():
+        rows = () if versions else index[url]
+        if isinstance(rows, ServerError):
+            found[url] = OnServer.silent(rows)
+        else:
+            found[url] = OnServer.of(name, versions, rows)
+    found |= {url: OnServer.silent(error) for url, error in ready.silent.items()}
+    elsewhere = {url: versions for url, versions in ready.outside.items() if versions}
+    return found | {url: OnServer.of(name, versions, ()) for url, versions in elsewhere.items()}

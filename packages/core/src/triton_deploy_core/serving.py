@@ -21,13 +21,20 @@ _NOT_READ = "failed to poll from model repository"
 _BUSY = frozenset({ModelState.LOADING, ModelState.UNLOADING})
 
 
-def require_control(server: InferenceServer, deadline: Deadline) -> None:
-    """Make sure that the server answers and takes load requests, changing nothing.
+def require_control(server: InferenceServer, deadline: Deadline) -> InferenceServer:
+    """Make sure that every server answers and takes load requests, changing nothing.
+
+    Returns:
+        What stands for those that do: see `InferenceServer.on_each`.
 
     Raises:
-        ServerError: it does not answer, or not like Triton.
-        ControlModeError: it is not in EXPLICIT mode.
+        ServerError: one does not answer, or not like Triton.
+        ControlModeError: one is not in EXPLICIT mode.
     """
+    return server.on_each(lambda one: _require_control(one, deadline))
+
+
+def _require_control(server: InferenceServer, deadline: Deadline) -> None:
     server.is_live()  # a server that hangs shows within a request's time, not only within a load's
     try:
         server.unload(_NOBODY, timeout=deadline.remaining())
@@ -47,13 +54,37 @@ def require_control(server: InferenceServer, deadline: Deadline) -> None:
 
 def load(
     server: InferenceServer, name: DeploymentName, serves: frozenset[int], deadline: Deadline
-) -> None:
+) -> InferenceServer:
     """Load what the repository holds under a name and see that just these versions serve.
+
+    Args:
+        server: the server; several load as their owner wants, see `InferenceServer.roll_out`.
+        name: the model.
+        serves: the versions.
+        deadline: each server has as long as there is until then now, from when it is its turn.
+
+    Returns:
+        What stands for the servers that serve: see `InferenceServer.on_each`.
 
     Raises:
         LoadFailedError: Triton refused, or serves something else afterwards.
         LoadTimeoutError: it was still loading at the deadline.
     """
+    seconds = deadline.remaining()
+
+    def own_deadline() -> Deadline:
+        return Deadline.after(seconds, deadline.clock)
+
+    return server.roll_out(
+        lambda one: load_one(one, name, serves, own_deadline()),
+        settle=lambda one: wait_for_one(one, name, own_deadline()),
+    )
+
+
+def load_one(
+    server: InferenceServer, name: DeploymentName, serves: frozenset[int], deadline: Deadline
+) -> None:
+    """Load on one server: see `load`."""
     try:
         load_to_its_end(server, name, serves, deadline)
     except LoadFailedError as error:
@@ -75,6 +106,16 @@ def load(
         )
 
 
+def load_again(server: InferenceServer, name: DeploymentName, deadline: Deadline) -> None:
+    """Load on every server what the repository holds under a name, whatever that is.
+
+    Raises:
+        LoadFailedError: Triton refused.
+        LoadTimeoutError: it was still loading at the deadline.
+    """
+    server.on_each(lambda one: load_to_its_end(one, name, frozenset(), deadline))
+
+
 def _sees(server: InferenceServer, name: DeploymentName) -> bool:
     """Tell whether a directory of that name is in what the server takes for its repository."""
     try:
@@ -83,22 +124,72 @@ def _sees(server: InferenceServer, name: DeploymentName) -> bool:
         return True  # nobody knows
 
 
-def unload(server: InferenceServer, name: DeploymentName, deadline: Deadline) -> None:
-    """Unload a name and wait until the server has let go of it.
+def unload(server: InferenceServer, name: DeploymentName, deadline: Deadline) -> InferenceServer:
+    """Unload a name and wait until every server has let go of it.
+
+    Returns:
+        What stands for the servers that have: see `InferenceServer.on_each`.
 
     Raises:
-        ServerTimeoutError: it had not at the deadline.
+        ServerTimeoutError: one had not at the deadline.
     """
+
+    def let_go(one: InferenceServer) -> None:
+        one.unload(str(name), timeout=deadline.remaining())
+        wait_for_one(one, name, deadline)
+
+    return server.on_each(let_go)
+
+
+def unload_where_served(
+    server: InferenceServer, name: DeploymentName, deadline: Deadline
+) -> frozenset[str]:
+    """Unload a name from those servers that serve it; return their URLs.
+
+    Raises:
+        ServerTimeoutError: one had not let go of it at the deadline.
+    """
+    told = server.ask_each(lambda one: bool(one.ready_versions(str(name))))
+    # One that can't tell is asked to let go, which says of it what is the matter.
+    urls = frozenset(url for url, serves in told.items() if serves)
+    part = server.part(urls)
+    if part is not None:
+        unload(part, name, deadline)
+    return urls
+
+
+def unload_without_files(server: InferenceServer, name: DeploymentName, deadline: Deadline) -> bool:
+    """Unload a name whose directory is gone; tell whether one server served it.
+
+    The index does not show such a name: readiness tells when it is gone, where nothing else keeps
+    the server unready.
+    """
+    if not server.ready_versions(str(name)):
+        return False
+    was_ready = server.is_ready()
     server.unload(str(name), timeout=deadline.remaining())
-    wait_until_quiet(server, name, deadline)
+    gone = server.is_ready if was_ready else lambda: not server.ready_versions(str(name))
+    if not deadline.wait_for(gone):
+        raise ServerTimeoutError(f"{server.url} was still unloading '{name}' at the deadline.")
+    return True
 
 
-def wait_until_quiet(server: InferenceServer, name: DeploymentName, deadline: Deadline) -> None:
-    """Wait until no version of a name is on its way up or down.
+def wait_until_quiet(
+    server: InferenceServer, name: DeploymentName, deadline: Deadline
+) -> InferenceServer:
+    """Wait until no version of a name is on its way up or down on any server.
+
+    Returns:
+        What stands for the servers that are quiet: see `InferenceServer.on_each`.
 
     Raises:
-        ServerTimeoutError: one still was at the deadline.
+        ServerTimeoutError: one still was not at the deadline.
     """
+    return server.on_each(lambda one: wait_for_one(one, name, deadline))
+
+
+def wait_for_one(server: InferenceServer, name: DeploymentName, deadline: Deadline) -> None:
+    """Wait for one server: see `wait_until_quiet`."""
 
     def quiet() -> bool:
         # The index is slow on object stores; a server that is ready has nothing under way.

@@ -9,7 +9,9 @@ def describe(deployment: Deployment) -> dict[str, str]:
     """Return a deployment as MLflow's users see it, every value text.
 
     ``versions`` is there only where several serve, ``reason`` only where none does,
-    ``differences`` and ``repair`` only where something does not agree.
+    ``differences`` and ``repair`` only where something does not agree. ``servers`` is what each
+    server says, only where they do not say the same; ``deployed_to`` the servers that it is for,
+    only where it is not for all of them.
     """
     record = deployment.record
     shown = {
@@ -24,6 +26,11 @@ def describe(deployment: Deployment) -> dict[str, str]:
         shown["versions"] = ", ".join(map(str, deployment.versions))
     if deployment.reason:
         shown["reason"] = deployment.reason
+    if record.servers:
+        shown["deployed_to"] = one_line(record.servers)
+    if deployment.servers:
+        texts = (f"{url}: {one_line(str(one))}" for url, one in deployment.servers.items())
+        shown["servers"] = "; ".join(texts)
     if deployment.differences:
         texts = (one_line(difference.text) for difference in deployment.differences)
         shown["differences"] = "; ".join(texts)

@@ -141,13 +141,21 @@ class Fleet:
         failures = _errors(answers)
         if not failures:
             return self
-        silent = {url: error for url, error in failures.items() if self._is_silent(url, error)}
+        silent = self._silent(failures)
         answered = len(answers) - len(silent)
         if len(silent) < len(failures) or not self._suffices(answered):
-            raise self._merged(failures, answered)
+            error = self._merged(failures, answered)
+            error.untouched = frozenset(self._members) - answers.keys()
+            raise error
         behind = self._left_behind | {url: str(error) for url, error in silent.items()}
         rest = [member for url, member in self._members.items() if url not in silent]
         return Fleet(rest, self._rollout, left_behind=behind)
+
+    def _silent(self, failures: Mapping[str, ServerError]) -> dict[str, ServerError]:
+        """Return those failures that are a server's which does not answer, if that matters."""
+        if self._rollout.quorum is None:
+            return {}
+        return {url: error for url, error in failures.items() if self._is_silent(url, error)}
 
     def _is_silent(self, url: str, error: ServerError) -> bool:
         """Whether a server does not answer at all: one that is busy with a load may."""

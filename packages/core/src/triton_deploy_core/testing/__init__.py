@@ -3,8 +3,9 @@
 What is imported from here is found on first use: only the suites need pytest, and only the
 strategies and state machines hypothesis (the extra ``testing``).
 
-- `MemoryStore`, `SimulatedTriton`, `SimpleConfigFormat`, `FakeClock`: fakes of the ports, with
-  state to look at, a call log and faults on purpose (`CrashAt`, `FailAt`, `FailNth`, …).
+- `MemoryStore`, `SimulatedTriton` (`simulated_servers` for a fleet), `SimpleConfigFormat`,
+  `FakeClock`: fakes of the ports, with state to look at, a call log and faults on purpose
+  (`CrashAt`, `FailAt`, `FailNth`, …).
 - `BlobStoreContract`, `ObjectReaderContract`, `InferenceServerContract`, `ConfigFormatContract`:
   suites that an adapter binds in some 20 lines, by way of `StoreHarness`, `ObjectHarness` and
   `ServerHarness`.
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from triton_deploy_core.testing.server_contract import InferenceServerContract
     from triton_deploy_core.testing.server_harness import ModelUnderTest, ServerHarness
     from triton_deploy_core.testing.simulated_calls import FailNth, ServerCall
+    from triton_deploy_core.testing.simulated_fleet import simulated_servers
     from triton_deploy_core.testing.simulator import ControlMode, SimulatedTriton
+    from triton_deploy_core.testing.simulator_harness import SimulatorHarness
     from triton_deploy_core.testing.store_contract import BlobStoreContract
     from triton_deploy_core.testing.store_faults import (
         CountMoments,
@@ -63,9 +66,11 @@ __all__ = [
     "SimpleConfigFormat",
     "SimulatedCrash",
     "SimulatedTriton",
+    "SimulatorHarness",
     "StoreCall",
     "StoreHarness",
     "SuddenDeath",
+    "simulated_servers",
 ]
 
 _MODULES = {
@@ -78,7 +83,9 @@ _MODULES = {
     "server_contract": ("InferenceServerContract",),
     "server_harness": ("ModelUnderTest", "ServerHarness"),
     "simulated_calls": ("FailNth", "ServerCall"),
+    "simulated_fleet": ("simulated_servers",),
     "simulator": ("ControlMode", "SimulatedTriton"),
+    "simulator_harness": ("SimulatorHarness",),
     "store_contract": ("BlobStoreContract",),
     "store_faults": (
         "CountMoments", "CrashAt", "FailAt", "Moment", "SimulatedCrash", "StoreCall",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -28,6 +29,8 @@ _TOKEN = re.compile(
 )
 _CLOSING = {"{": "}", "<": ">"}
 _OCTAL = re.compile(r"0[0-7]+")
+# Python 3.11 miscounts the depth of its recursion when two threads parse at once.
+_PARSER = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,8 @@ class _Parser:
         while self._at < len(self._tokens) and self._tokens[self._at].kind == "string":
             parts.append(self._next().text)
         try:
-            return "".join(str(ast.literal_eval(part)) for part in parts)
+            with _PARSER:
+                return "".join(str(ast.literal_eval(part)) for part in parts)
         except (SyntaxError, ValueError):
             raise _refused(self._text, first.start, "a string has a wrong escape") from None
 

@@ -3,6 +3,7 @@
 The first line of a file steers the load of the version that it is in:
 
 - ``broken REASON``: the load fails with the reason ``Internal: REASON``;
+- ``needs THING``: the load fails on a server that has no such thing;
 - ``hang``: the load never ends;
 - ``slow SECONDS``: the load takes so long, also one that fails by another file;
 - anything else is good content.
@@ -13,7 +14,7 @@ A version needs a file; an ensemble's may be an empty directory (a marker).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +29,19 @@ class Outcome:
     failure: str | None = None
 
 
-def outcome_of(version: int, files: Mapping[str, bytes], config: Mapping[str, Any]) -> Outcome:
+def outcome_of(
+    version: int,
+    files: Mapping[str, bytes],
+    config: Mapping[str, Any],
+    has: Collection[str] = (),
+) -> Outcome:
     """Tell how the load of a version ends that consists of these files.
 
     Args:
         version: its number.
         files: path inside the model's directory → content, of this version alone.
         config: the model's configuration.
+        has: what the server has that models may need.
     """
     own = {path: data for path, data in files.items() if path.startswith(f"{version}/")}
     if not _is_ensemble(config) and all(is_marker(path) for path in own):
@@ -45,6 +52,8 @@ def outcome_of(version: int, files: Mapping[str, bytes], config: Mapping[str, An
         word, _, rest = line.partition(" ")
         if word.startswith("broken"):
             return Outcome(sum(map(_seconds, lines)), f"Internal: {rest or 'broken'}")
+        if word == "needs" and rest.strip() not in has:
+            return Outcome(sum(map(_seconds, lines)), f"Internal: there is no {rest.strip()} here")
     if any(line.startswith("hang") for line in lines):
         return Outcome(math.inf)
     return Outcome(sum(_seconds(line) for line in lines))

@@ -1,10 +1,8 @@
-"""Simulated Tritons that read one repository, and the fleet that they are."""
+"""Simulated Tritons that read one repository, for a `Fleet`."""
 
 from __future__ import annotations
 
 from triton_deploy_core.clock import Clock
-from triton_deploy_core.fleet.fleet import Fleet
-from triton_deploy_core.fleet.rollout import Rollout
 from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.testing.simulator import ControlMode, SimulatedTriton
 
@@ -17,10 +15,3 @@ def simulated_servers(
         SimulatedTriton(store, clock=clock, mode=mode, url=f"triton-{number}:8000")
         for number in range(1, count + 1)
     ]
-
-
-def simulated_fleet(
-    count: int, store: BlobStore, clock: Clock, rollout: Rollout | None = None
-) -> Fleet:
-    """Return a fleet of so many of them."""
-    return Fleet(simulated_servers(count, store, clock), rollout)

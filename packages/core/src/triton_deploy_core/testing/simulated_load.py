@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from triton_deploy_core.errors import BlobNotFoundError
 from triton_deploy_core.keys import is_marker
@@ -52,6 +52,8 @@ def prepare(
     directory: ModelDirectory,
     serving: Mapping[int, LoadedVersion],
     now: float,
+    *,
+    has: Collection[str] = (),
 ) -> PendingLoad:
     """Read what has to be loaded, and find out how that is going to end.
 
@@ -71,7 +73,7 @@ def prepare(
             directory.config,
             directory.contents is not None,
         )
-        outcomes[number] = outcome_of(number, files, directory.config)
+        outcomes[number] = outcome_of(number, files, directory.config, has)
     failures = {
         number: outcome.failure
         for number, outcome in outcomes.items()

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any
@@ -86,11 +86,14 @@ class SimulatedTriton(SingleServer):
         unload_seconds: how long a version is UNLOADING.
         auto_complete: a model without ``config.pbtxt`` is served, as Triton can by default.
         url: how it is named in messages.
+        has: what models may need of a server, such as ``gpu``; see `simulated_content`.
 
     Attributes:
         before_call: told of each call before anything happens.
         after_call: told of each call when all has happened, before the answer.
         reachable: False: every call raises `ServerUnreachableError`; the process goes on.
+        stopped: True: every call waits in vain for its answer, as of a process that was stopped;
+            nothing happens, and no time passes.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class SimulatedTriton(SingleServer):
         unload_seconds: float = 1.0,
         auto_complete: bool = True,
         url: str = "simulated:8000",
+        has: Collection[str] = (),
     ) -> None:
         self.store = store
         self.clock: Clock = FakeClock() if clock is None else clock
@@ -111,6 +115,8 @@ class SimulatedTriton(SingleServer):
         self.before_call: CallHook | None = None
         self.after_call: CallHook | None = None
         self.reachable = True
+        self.stopped = False
+        self.has = frozenset(has)
         self._url = url
         self._lock = threading.RLock()
         self._models: dict[str, SimulatedModel] = {}
@@ -332,6 +338,7 @@ class SimulatedTriton(SingleServer):
             self.before_call(call)
         with self._lock:
             self._require_reachable()
+            self._require_answering(call)
             self._advance()
             yield
         if self.after_call is not None:
@@ -342,6 +349,11 @@ class SimulatedTriton(SingleServer):
         replaced = process is not None and process != self._process
         if replaced or not (self._alive and self.reachable):
             raise ServerUnreachableError(f"no connection to {self.url}: is the server running?")
+
+    def _require_answering(self, call: ServerCall) -> None:
+        if self.stopped:
+            kind = LoadTimeoutError if call.method == "load" else ServerTimeoutError
+            raise kind(f"{self.url} did not answer in time")
 
     def _require_explicit(self) -> None:
         if self.mode is not ControlMode.EXPLICIT:
@@ -362,7 +374,9 @@ class SimulatedTriton(SingleServer):
             directory = find_directory(
                 self.store, name, override, model, auto_complete=self.auto_complete
             )
-            pending = prepare(self.store, name, directory, model.ready, self.clock.monotonic())
+            pending = prepare(
+                self.store, name, directory, model.ready, self.clock.monotonic(), has=self.has
+            )
         except PollFailedError as error:
             reason = f"failed to load '{name}', failed to poll from model repository"
             raise self._load_failed(name, reason) from error

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from triton_deploy_core.fleet.fleet import Fleet
+from triton_deploy_core.fleet.rollout import Rollout
 from triton_deploy_core.package import Origin, TreePackage, VersionPackage
 from triton_deploy_core.ports.store import BlobStore, Content
 from triton_deploy_core.records import RECORD_FILE
@@ -18,6 +20,7 @@ from triton_deploy_core.service import DeploymentService
 from triton_deploy_core.testing.clock import FakeClock
 from triton_deploy_core.testing.config_format import SimpleConfigFormat
 from triton_deploy_core.testing.memory_store import MemoryStore
+from triton_deploy_core.testing.simulated_fleet import simulated_servers
 from triton_deploy_core.testing.simulator import SimulatedTriton
 from triton_deploy_core.testing.store_faults import FaultHook
 from triton_deploy_core.testing.sudden_death import SuddenDeath
@@ -29,26 +32,62 @@ CONFIG = b'backend: "onnxruntime"\nmax_batch_size: 0\n'
 class SimulatedWorld:
     """All that the core needs from the outside, simulated.
 
+    Args:
+        files: what there is in the repository.
+        fleet_of: how many servers make a fleet; None: one server, as it is.
+        rollout: how operations go through the fleet.
+
     Attributes:
         clock: the time that all of it shares.
         store: the repository.
-        server: the server that reads it.
+        servers: the servers that read it.
         service: the service between them; `new_service` makes others, as other processes have.
     """
 
-    def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, bytes] | None = None,
+        *,
+        fleet_of: int | None = None,
+        rollout: Rollout | None = None,
+    ) -> None:
         self.clock = FakeClock()
         self.store = MemoryStore(files, clock=self.clock)
-        self.server = SimulatedTriton(self.store, clock=self.clock)
+        self.servers = (
+            [SimulatedTriton(self.store, clock=self.clock)]
+            if fleet_of is None
+            else simulated_servers(fleet_of, self.store, self.clock)
+        )
+        self._is_fleet = fleet_of is not None
+        self._rollout = rollout
         self.service = self.new_service()
 
+    @property
+    def server(self) -> SimulatedTriton:
+        """The server, or the first of them; services made before it is replaced keep theirs."""
+        return self.servers[0]
+
+    @server.setter
+    def server(self, server: SimulatedTriton) -> None:
+        self.servers[0] = server
+
     def new_service(
-        self, *, store: BlobStore | None = None, timeout: float = 900.0
+        self,
+        *,
+        store: BlobStore | None = None,
+        timeout: float = 900.0,
+        rollout: Rollout | None = None,
     ) -> DeploymentService:
-        """Return another service for the same server, and the same repository if none is given."""
+        """Return another service for the same servers.
+
+        Args:
+            store: the repository; the same if left out.
+            timeout: seconds of one load or unload.
+            rollout: how operations go through the fleet; as before if left out.
+        """
         return DeploymentService(
             store or self.store,
-            self.server,
+            Fleet(self.servers, rollout or self._rollout) if self._is_fleet else self.server,
             SimpleConfigFormat(),
             clock=self.clock,
             timeout=timeout,
@@ -65,8 +104,9 @@ class SimulatedWorld:
         """
         self.store = self.store.survivor()
         self.store.faults = death or faults
-        self.server.after_call = death
-        self.server.store = self.store
+        for server in self.servers:
+            server.after_call = death
+            server.store = self.store
         self.service = self.new_service()
 
     def files(self, name: str) -> dict[str, bytes]:
@@ -82,11 +122,16 @@ class SimulatedWorld:
         """Return the leases and journals that there are: what only an operation under way has."""
         return [key for key in self.store.snapshot() if key.endswith(("@lease", "@journal"))]
 
-    def serves(self, name: str) -> dict[int, bytes]:
-        """Return version → content of the model file that it was loaded from."""
+    def serves(self, name: str, server: SimulatedTriton | None = None) -> dict[int, bytes]:
+        """Return version → content of the model file that it was loaded from.
+
+        Args:
+            name: the model.
+            server: where; the first server if left out.
+        """
         return {
             version: files[f"{version}/{MODEL_FILE}"]
-            for version, files in self.server.served(name).items()
+            for version, files in (server or self.server).served(name).items()
         }
 
 
