@@ -54,6 +54,8 @@ def test_what_a_url_means(url: str, tls: bool, host: str, port: int, prefix: str
         "ftp://host",
         "triton:8000:9000",
         "http://ho\u00dft:8000",
+        f"http://{'a' * 64}:8000",
+        "http://a..b:8000",
     ],
 )
 def test_what_is_no_url(url: str) -> None:

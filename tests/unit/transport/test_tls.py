@@ -89,6 +89,22 @@ def test_a_certificate_for_another_host(secured: Any, certificates: Any) -> None
     server.close()
 
 
+def test_the_name_of_a_server_that_is_reached_by_its_address(
+    secured: Any, certificates: Any
+) -> None:
+    access = Access(tls_ca=str(certificates.authority))
+    url = secured(access).url.replace("localhost", "127.0.0.1")
+    kind = HttpServer if url.startswith("http") else GrpcServer
+    server = kind(url, access=access, server_name="localhost")
+    assert server.is_live()
+    assert server.url == url
+    server.close()
+    stranger = kind(url, access=access, server_name="triton.example")
+    with pytest.raises(ServerUnreachableError, match="not trusted"):
+        stranger.is_live()
+    stranger.close()
+
+
 def test_a_client_s_certificate(secured: Any, certificates: Any) -> None:
     trusting = Access(tls_ca=str(certificates.authority))
     known = replace(

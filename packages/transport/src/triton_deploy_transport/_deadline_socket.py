@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from triton_deploy_core.clock import Deadline
+    from triton_deploy_transport._server_url import ServerUrl
 
 _PIECE = 1 << 20
 
@@ -28,19 +29,19 @@ class DeadlineSocket:
 
     @classmethod
     def connect(
-        cls, host: str, port: int, tls: ssl.SSLContext | None, deadline: Deadline
+        cls, url: ServerUrl, tls: ssl.SSLContext | None, deadline: Deadline
     ) -> DeadlineSocket:
-        """Connect to the first address of a host that answers.
+        """Connect to the first address of a host that answers; TLS verifies the server's name.
 
         Raises:
             OSError: none does, or the deadline passed (a `TimeoutError`).
         """
-        sock = _connected(host, port, deadline)
+        sock = _connected(url.host, url.port, deadline)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(_left(deadline))
             if tls is not None:
-                sock = tls.wrap_socket(sock, server_hostname=host)
+                sock = tls.wrap_socket(sock, server_hostname=url.name)
         except OSError:
             sock.close()
             raise

@@ -16,6 +16,7 @@ from triton_deploy_transport._answer_watch import AnswerWatch
 from triton_deploy_transport._grpc_errors import lost_connection
 from triton_deploy_transport._grpc_messages import MAX_MESSAGE_BYTES
 from triton_deploy_transport._grpc_winding_up import wind_up_stream
+from triton_deploy_transport._server_url import bracketed
 from triton_deploy_transport._tls_files import pem_texts
 
 if TYPE_CHECKING:
@@ -33,12 +34,11 @@ class GrpcChannel:
     def __init__(
         self, url: ServerUrl, access: Access, *, connect_timeout: float, keepalive: float
     ) -> None:
-        host = f"[{url.host}]" if ":" in url.host else url.host
-        self._target = f"dns:///{host}:{url.port}"
+        self._target = f"dns:///{bracketed(url.host)}:{url.port}"
         self._authorization = {"authorization": url.authorization} if url.authorization else {}
         self._access = access
         self._tls = url.tls
-        self._options = _options(connect_timeout, keepalive)
+        self._options = _options(connect_timeout, keepalive) + _name_options(url)
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._methods: dict[str, tuple[grpc.Channel, grpc.UnaryUnaryMultiCallable]] = {}
@@ -145,7 +145,16 @@ class GrpcChannel:
                 self._channel = None
 
 
-def _options(connect_timeout: float, keepalive: float) -> list[tuple[str, int]]:
+def _name_options(url: ServerUrl) -> list[tuple[str, int | str]]:
+    if url.name == url.host:
+        return []
+    return [
+        ("grpc.ssl_target_name_override", url.name),
+        ("grpc.default_authority", f"{bracketed(url.name)}:{url.port}"),
+    ]
+
+
+def _options(connect_timeout: float, keepalive: float) -> list[tuple[str, int | str]]:
     return [
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

@@ -144,7 +144,7 @@ class HttpClient:
         limit = min(self._connect_timeout, deadline.remaining())
         try:
             sock = DeadlineSocket.connect(
-                self._url.host, self._url.port, self._tls, Deadline.after(limit, deadline.clock)
+                self._url, self._tls, Deadline.after(limit, deadline.clock)
             )
         except TimeoutError as error:
             raise ConnectTimeoutError(f"{limit:g} s") from error

@@ -19,7 +19,8 @@ _PORTS = {"http": 80, "https": 443, "grpc": 8001, "grpcs": 8001}
 HTTP_SCHEMES = ("http", "https")
 GRPC_SCHEMES = ("grpc", "grpcs")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?")
 _PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 
 
@@ -29,8 +30,11 @@ class ServerUrl:
 
     Attributes:
         tls: whether the connection is encrypted.
-        host: a name or an address, an IPv6 one without brackets.
+        host: a name or an address, an IPv6 one without brackets: what is connected to.
         port: its port.
+        port_given: whether that was written, not left to the scheme.
+        name: what the server's certificate and the header ``Host`` say in place of `host`, where
+            a directory knows the server's address under a name.
         prefix: what stands before ``/v2`` in every path, such as ``/triton``, or nothing.
         authorization: the value of that header, made from ``user:password@``, or nothing.
         shown: the URL as its user wrote it, without any secret.
@@ -39,6 +43,8 @@ class ServerUrl:
     tls: bool
     host: str
     port: int
+    port_given: bool
+    name: str
     prefix: str
     authorization: str = field(repr=False)
     shown: str
@@ -46,17 +52,20 @@ class ServerUrl:
     @property
     def authority(self) -> str:
         """Host and port as the header ``Host`` has them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = bracketed(self.name)
         return (
             host if self.port == _PORTS["https" if self.tls else "http"] else f"{host}:{self.port}"
         )
 
     @classmethod
-    def parse(cls, url: str, schemes: Sequence[str] = HTTP_SCHEMES) -> ServerUrl:
+    def parse(
+        cls, url: str, schemes: Sequence[str] = HTTP_SCHEMES, *, name: str | None = None
+    ) -> ServerUrl:
         """Read ``host:port`` (which is HTTP), ``http://…``, ``https://…``, ``grpc://…``, ….
 
         A bare host has Triton's own port, 8000; a URL with a scheme has the scheme's, 80 or 443,
-        or Triton's own for gRPC, 8001.
+        or Triton's own for gRPC, 8001. A `name` takes the host's place in all that the server is
+        told and judged by.
 
         Raises:
             InvalidSettingError: for anything else, or a scheme that is not among `schemes`.
@@ -77,10 +86,17 @@ class ServerUrl:
             tls=scheme in {"https", "grpcs"},
             host=parts.hostname or "",
             port=port if port is not None else TRITON_PORT if bare else _PORTS[scheme],
+            port_given=port is not None,
+            name=name or parts.hostname or "",
             prefix=parts.path.rstrip("/"),
             authorization=_authorization(parts),
             shown=without_secrets(url),
         )
+
+
+def bracketed(host: str) -> str:
+    """Return a host as URLs have it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def scheme_of(url: str) -> str:
@@ -91,9 +107,10 @@ def scheme_of(url: str) -> str:
 
 def without_secrets(url: str) -> str:
     """Return a URL, or several with commas, fit for messages: one line, no user, no query."""
-    shown = ",".join(re.sub(r"(?<=//)[^/]*@|^[^/]*@", "", part) for part in url.split(","))
-    shown = shown.split("?", 1)[0].split("#", 1)[0]
-    return one_line(shown, limit=200)
+    # First of all of it: a password may hold the comma that looks like the end of a URL.
+    shown = re.sub(r"(?<=//)[^/]*@", "", url)
+    parts = (re.sub(r"^[^/]*@|[?#].*", "", part, flags=re.DOTALL) for part in shown.split(","))
+    return one_line(",".join(parts), limit=200)
 
 
 def _split(text: str, url: str) -> tuple[SplitResult, int | None]:

@@ -79,6 +79,8 @@ class GrpcServer(SingleServer):
         connect_timeout: seconds within which a connection must be there, TLS included.
         access: certificates, headers and a token.
         keepalive: seconds after which a silent connection is tried while a call waits.
+        server_name: the name under which a directory knows the URL's address: TLS verifies it, and
+            ``:authority`` has it; the URL's own host if left out.
 
     Raises:
         InvalidSettingError: the URL, a time-out or a file of `access` is none.
@@ -92,8 +94,9 @@ class GrpcServer(SingleServer):
         connect_timeout: float = 5.0,
         access: Access | None = None,
         keepalive: float | None = None,
+        server_name: str | None = None,
     ) -> None:
-        address = ServerUrl.parse(url, GRPC_SCHEMES)
+        address = ServerUrl.parse(url, GRPC_SCHEMES, name=server_name)
         self._url = address.shown
         self._request_timeout = seconds(request_timeout, "request_timeout")
         self._channel = GrpcChannel(

@@ -72,6 +72,8 @@ class HttpServer(SingleServer):
         max_reply_bytes: a larger answer is refused instead of being held in memory.
         access: certificates, headers and a token.
         keepalive: seconds after which the system tries a silent connection (TCP).
+        server_name: the name under which a directory knows the URL's address: TLS verifies it, and
+            the header ``Host`` has it; the URL's own host if left out.
 
     Raises:
         InvalidSettingError: the URL, a time-out or a file of `access` is none.
@@ -86,8 +88,9 @@ class HttpServer(SingleServer):
         max_reply_bytes: int = 1 << 31,
         access: Access | None = None,
         keepalive: float | None = None,
+        server_name: str | None = None,
     ) -> None:
-        address = ServerUrl.parse(url)
+        address = ServerUrl.parse(url, name=server_name)
         access = access or Access()
         self._url = address.shown
         self._request_timeout = seconds(request_timeout, "request_timeout")
