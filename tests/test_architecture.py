@@ -31,7 +31,10 @@ FOLDERS = {
 MAY_IMPORT = {
     "core": {"numpy"},
     "storage": {CORE, "boto3", "botocore", "google", "obstore", "requests", "urllib3"},
-    "transport": {CORE, "numpy", "google", "grpc", "tritonclient", "ml_dtypes"},
+    "transport": {
+        *(CORE, "numpy", "google", "grpc", "tritonclient", "ml_dtypes"),
+        *("dns", "kubernetes", "urllib3", "yaml"),
+    },
     "local-server": set(),
     "mlflow-plugin": {
         *(CORE, STORAGE, TRANSPORT, LOCAL_SERVER),
