@@ -33,6 +33,7 @@ CODES = {
     errors.PreconditionFailedError: "RESOURCE_CONFLICT",
     errors.ServerError: "INTERNAL_ERROR",
     errors.ServerUnreachableError: "TEMPORARILY_UNAVAILABLE",
+    errors.AnswerLostError: "TEMPORARILY_UNAVAILABLE",
     errors.ServerTimeoutError: "TEMPORARILY_UNAVAILABLE",
     errors.LoadTimeoutError: "TEMPORARILY_UNAVAILABLE",
     errors.NotTritonError: "INVALID_STATE",

@@ -12,6 +12,7 @@ import pytest
 from tritonclient.grpc import service_pb2 as pb
 
 from triton_deploy_core.errors import (
+    AnswerLostError,
     ControlModeError,
     InvalidInputError,
     InvalidPackageError,
@@ -173,7 +174,7 @@ def test_a_port_that_hangs_up_instead_of_speaking_grpc(
 def test_a_connection_that_breaks_in_a_call(
     raw_server: Any, grpc_connected: Any, call: Any
 ) -> None:
-    with pytest.raises(ServerUnreachableError, match="closed the connection"):
+    with pytest.raises(AnswerLostError, match="closed the connection"):
         call(grpc_connected(raw_server(await_request)))
 
 
@@ -241,7 +242,13 @@ def _expected(code: grpc.StatusCode, name: str) -> type[Exception]:
         ("UNIMPLEMENTED", "unknown service inference.GRPCInferenceService", "load", NotTritonError),
         ("UNIMPLEMENTED", "", "load", NotTritonError),
         ("UNIMPLEMENTED", "doesn't support models with decoupled", "infer", RequestRefusedError),
-        ("CANCELLED", "CANCELLED", "load", ServerUnreachableError),
+        ("CANCELLED", "CANCELLED", "load", AnswerLostError),
+        (
+            "UNAVAILABLE",
+            "model has stopped accepting new inference requests",
+            "infer",
+            ModelNotServedError,
+        ),
     ],
 )
 def test_words_that_mean_something(

@@ -75,6 +75,11 @@ def test_a_server_without_model_control(saying: Any) -> None:
         (404, "Request for unknown model: 'm' has no available versions"),
         (400, "Request for unknown model: 'm' version 1 is not at ready state"),
         (400, "requested model 'm' is not available"),
+        (
+            503,
+            "Server is stopping, scheduler for model has stopped accepting new inference requests",
+        ),
+        (503, "Server not ready"),
     ],
 )
 def test_a_model_that_is_not_served(saying: Any, status: int, words: str) -> None:

@@ -10,6 +10,7 @@ import ssl
 import pytest
 
 from triton_deploy_core.errors import (
+    AnswerLostError,
     NotTritonError,
     ServerError,
     ServerTimeoutError,
@@ -34,7 +35,10 @@ def all_classes() -> list[type[Exception]]:
 def expected(kind: type[Exception]) -> type[ServerError]:
     if issubclass(kind, TimeoutError) and kind is not ConnectTimeoutError:
         return ServerTimeoutError
-    if issubclass(kind, (OSError, http.client.IncompleteRead)):
+    later = (http.client.IncompleteRead, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+    if issubclass(kind, (*later, ConnectionError)) and kind is not ConnectionRefusedError:
+        return AnswerLostError
+    if issubclass(kind, OSError):
         return ServerUnreachableError
     return NotTritonError
 

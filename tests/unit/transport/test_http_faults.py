@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from triton_deploy_core.errors import (
+    AnswerLostError,
     LoadTimeoutError,
     NotTritonError,
     RequestRefusedError,
@@ -104,7 +105,7 @@ def test_a_server_that_hangs_up(
     raw_server: Any, connected: Any, request_reader: Any, call: Any
 ) -> None:
     server: Any = raw_server(request_reader)
-    with pytest.raises(ServerUnreachableError, match="closed the connection"):
+    with pytest.raises(AnswerLostError, match="closed the connection"):
         call(connected(server))
 
 
@@ -118,7 +119,7 @@ def test_a_connection_reset_in_the_middle_of_an_answer(
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
 
-    with pytest.raises(ServerUnreachableError):
+    with pytest.raises(AnswerLostError):
         call(connected(raw_server(reset)))
 
 
@@ -130,7 +131,7 @@ def test_an_answer_that_ends_too_early(
         request_reader(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}")
 
-    with pytest.raises(ServerUnreachableError, match="before its answer was complete"):
+    with pytest.raises(AnswerLostError, match="before its answer was complete"):
         call(connected(raw_server(cut)))
 
 

@@ -23,6 +23,7 @@
     │   └── PreconditionFailedError  a conditional write lost
     └── ServerError                  the inference server
         ├── ServerUnreachableError   refused, unresolvable, not reachable
+        │   └── AnswerLostError      the connection broke after the request was sent
         ├── ServerTimeoutError       no answer within the deadline
         │   └── LoadTimeoutError     a load that was still going on at its deadline
         ├── NotTritonError           something answered that does not speak the protocol
@@ -153,7 +154,11 @@ class ServerError(DeployError):
 
 
 class ServerUnreachableError(ServerError):
-    """No connection to the server could be made."""
+    """No connection to the server could be made: it has not seen the request."""
+
+
+class AnswerLostError(ServerUnreachableError):
+    """The connection broke before the answer was complete: the request may have been done."""
 
 
 class ServerTimeoutError(ServerError):

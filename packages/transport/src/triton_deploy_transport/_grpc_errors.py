@@ -7,7 +7,7 @@ from 1.60 to 1.85; what none of them fits is the server's own.
 ::
 
     no connection, of any kind            ServerUnreachableError
-    a connection that broke               ServerUnreachableError
+    a connection that broke               AnswerLostError
     not HTTP/2, or HTTP/2 without gRPC    NotTritonError
     UNIMPLEMENTED in gRPC's own words     NotTritonError
     DEADLINE_EXCEEDED                     ServerTimeoutError
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from triton_deploy_core.errors import (
+    AnswerLostError,
     NotTritonError,
     ServerError,
     ServerUnreachableError,
@@ -78,7 +79,7 @@ def unreadable(url: str) -> NotTritonError:
     )
 
 
-def incomplete(url: str) -> ServerUnreachableError:
+def incomplete(url: str) -> AnswerLostError:
     """Return the error for a stream of answers that ended before its last one."""
     return _broken_off("", url)
 
@@ -155,8 +156,8 @@ def _no_connection(words: str, url: str) -> ServerError:
     return no_connection(url, one_line(words.rpartition("last error: ")[2], limit=200))
 
 
-def _broken_off(_words: str, url: str) -> ServerUnreachableError:
-    return ServerUnreachableError(
+def _broken_off(_words: str, url: str) -> AnswerLostError:
+    return AnswerLostError(
         f"{url} closed the connection before its answer was complete: see the server's log, or "
         "correct the URL (its port, and whether it is grpc:// or grpcs://)"
     )
@@ -186,7 +187,6 @@ _CONNECTION = (
     (r"failed to connect.*(timed out|timeout|FD shutdown)", _too_slow),
     # What Triton's own HTTP port does.
     (r"failed to connect to all addresses.*socket closed", _hung_up),
-    (r"failed to connect to all addresses.*reset", _broken_off),
     (r"failed to connect to all addresses|no healthy upstream|upstream connect", _no_connection),
     (
         r"^(socket|transport|endpoint) clos|connection reset|broken pipe|recvmsg|sendmsg",

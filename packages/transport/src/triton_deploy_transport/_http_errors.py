@@ -5,9 +5,10 @@
     ConnectTimeoutError                   ServerUnreachableError
     any other TimeoutError                ServerTimeoutError
     ssl.SSLError                          ServerUnreachableError
-    OSError (refused, reset, no route,
+    OSError (refused, no route,
       name that can't be resolved, …)     ServerUnreachableError
-    RemoteDisconnected, IncompleteRead    ServerUnreachableError
+    a connection that broke off later,
+      RemoteDisconnected, IncompleteRead  AnswerLostError
     any other HTTPException               NotTritonError
 """
 
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from triton_deploy_core.errors import (
+    AnswerLostError,
     NotTritonError,
     ServerError,
     ServerUnreachableError,
@@ -87,7 +89,7 @@ def _no_tls(error: Exception, url: str) -> ServerError:
 
 
 def _broken_off(_error: Exception, url: str) -> ServerError:
-    return ServerUnreachableError(
+    return AnswerLostError(
         f"{url} closed the connection before its answer was complete: "
         "see the server's log, or correct the URL if that is not Triton's HTTP port"
     )

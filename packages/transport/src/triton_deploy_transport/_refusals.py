@@ -18,9 +18,13 @@ from triton_deploy_transport._one_line import without_traceback
 
 _NOT_EXPLICIT = re.compile(r"explicit model load ?/ ?unload is not allowed", re.IGNORECASE)
 # Triton's words differ by release and by request: a model is unknown and "is not found", or it "has
-# no available versions", or a version "is not at ready state"; statistics: it "is not available".
+# no available versions", or a version "is not at ready state"; statistics: it "is not available". A
+# server that is going says that it "has stopped accepting new inference requests", one that comes
+# that it is "not ready".
 _NOT_SERVED = re.compile(
-    r"unknown model|no available versions|is not available|not at ready state", re.IGNORECASE
+    r"unknown model|no available versions|is not available|not at ready state"
+    r"|stopped accepting new inference requests|^server not ready",
+    re.IGNORECASE,
 )
 _NOT_POLLED = "failed to poll from model repository"
 

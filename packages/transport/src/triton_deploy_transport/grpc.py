@@ -23,12 +23,12 @@ from triton_deploy_core.errors import (
     ServerError,
     ServerTimeoutError,
 )
+from triton_deploy_core.in_flight import in_order
 from triton_deploy_core.ports.single_server import SingleServer
 from triton_deploy_transport import _grpc_messages as messages
 from triton_deploy_transport._grpc_channel import GrpcChannel
 from triton_deploy_transport._grpc_errors import explained, incomplete, unreadable
 from triton_deploy_transport._grpc_winding_up import winding_up
-from triton_deploy_transport._in_flight import in_order
 from triton_deploy_transport._message_json import to_json
 from triton_deploy_transport._refusals import (
     Cause,

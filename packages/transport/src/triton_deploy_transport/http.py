@@ -17,13 +17,13 @@ from triton_deploy_core.errors import (
     ModelNotServedError,
     ServerTimeoutError,
 )
+from triton_deploy_core.in_flight import in_order
 from triton_deploy_core.ports.single_server import SingleServer
 from triton_deploy_transport import _kserve_json as kserve
 from triton_deploy_transport._http_answers import accepted, not_triton, refusal
 from triton_deploy_transport._http_client import HttpClient, PendingReply, Request
 from triton_deploy_transport._http_errors import mapped_errors
 from triton_deploy_transport._http_reply import BINARY_HEADER, Reply
-from triton_deploy_transport._in_flight import in_order
 from triton_deploy_transport._refusals import (
     raise_refused,
     refuse_load,

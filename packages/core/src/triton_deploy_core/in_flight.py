@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Callable, Generator, Iterable
+from typing import Protocol, TypeVar
 
 from triton_deploy_core.errors import DeployError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
 
 _Request = TypeVar("_Request")
 _Answer_co = TypeVar("_Answer_co", covariant=True)
