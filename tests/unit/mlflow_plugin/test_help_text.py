@@ -9,8 +9,8 @@ import pytest
 from mlflow.deployments.cli import commands
 
 from mlflow_triton.deployments import target_help
-from mlflow_triton.flavors import SUPPORTED_FLAVORS
-from mlflow_triton.settings import SETTINGS, Use, read_settings
+from mlflow_triton.flavors.registry import Registry
+from mlflow_triton.settings import SETTINGS, Use, flavor_settings, read_settings
 
 _README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 _USES = {
@@ -27,7 +27,9 @@ def examples() -> list[str]:
     return re.findall(r"^ +(mlflow deployments .+)$", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
+@pytest.mark.parametrize(
+    "setting", [*SETTINGS, *flavor_settings()], ids=lambda setting: setting.key
+)
 def test_every_setting_is_there(setting):
     text = target_help()
     assert re.search(rf"^  {setting.key}={re.escape(setting.value)}\b", text, re.MULTILINE)
@@ -41,12 +43,12 @@ def test_the_readme_has_the_same_settings():
     keys, variables = (
         {name for row in cells for name in re.findall(r"`(\w+)`", row[column])} for column in (1, 2)
     )
-    assert keys == {setting.key for setting in SETTINGS}
+    assert keys == {setting.key for setting in (*SETTINGS, *flavor_settings())}
     assert variables == {setting.variable for setting in SETTINGS if setting.variable}
 
 
 def test_every_flavor_is_there():
-    for flavor in SUPPORTED_FLAVORS:
+    for flavor in Registry.installed().names:
         assert re.search(rf"^  {flavor} ", target_help(), re.MULTILINE)
 
 

@@ -4,15 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_triton.flavors import SUPPORTED_FLAVORS, load_flavor
-from mlflow_triton.mlmodel import MLmodel, infer_flavor, read_mlmodel
+from mlflow_triton.mlmodel import read_mlmodel
 from mlflow_triton.model_files import DirectoryFiles, ListedFiles
-from triton_deploy_core.errors import InvalidRequestError, ModelSourceError
+from triton_deploy_core.errors import ModelSourceError
 from triton_deploy_core.ports.store import LocalFile
-
-
-def _model(*flavors: str) -> MLmodel:
-    return MLmodel(flavors={name: {} for name in flavors})
 
 
 def _write(directory: Path, text: str) -> Path:
@@ -66,39 +61,3 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     gone = ListedFiles("here", {"MLmodel": LocalFile(tmp_path / "MLmodel", 1)})
     with pytest.raises(ModelSourceError, match="can't be read"):
         read_mlmodel(gone)
-
-
-@pytest.mark.parametrize("flavor", SUPPORTED_FLAVORS)
-def test_the_only_flavor_that_fits_is_inferred(flavor: str) -> None:
-    assert infer_flavor(_model(flavor, "python_function"), None) == flavor
-    assert infer_flavor(_model(flavor, "python_function"), "") == flavor
-
-
-def test_a_requested_flavor_decides() -> None:
-    assert infer_flavor(_model("onnx", "triton"), "triton") == "triton"
-
-
-@pytest.mark.parametrize(
-    ("flavors", "requested", "message"),
-    [
-        (("onnx", "triton"), None, "several flavors .*: onnx, triton; supported: onnx, triton"),
-        (("sklearn", "python_function"), None, "no flavor that can be deployed .*sklearn"),
-        (("onnx",), "triton", "has no flavor 'triton' .*: onnx; supported"),
-        (("sklearn",), "sklearn", "'sklearn' is not supported"),
-    ],
-)
-def test_what_cannot_be_deployed_names_what_is_there_and_what_is_supported(
-    flavors: tuple[str, ...], requested: str | None, message: str
-) -> None:
-    with pytest.raises(InvalidRequestError, match=message):
-        infer_flavor(_model(*flavors), requested)
-
-
-@pytest.mark.parametrize("name", SUPPORTED_FLAVORS)
-def test_every_supported_flavor_has_a_module(name: str) -> None:
-    assert callable(load_flavor(name).package)
-
-
-def test_an_unsupported_flavor_has_none() -> None:
-    with pytest.raises(InvalidRequestError, match="'sklearn' is not supported"):
-        load_flavor("sklearn")

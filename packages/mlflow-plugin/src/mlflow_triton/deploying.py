@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from mlflow_triton import bootstrap
-from mlflow_triton.flavors import load_flavor
+from mlflow_triton.flavors.choosing import choose_flavor
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
-from mlflow_triton.mlmodel import infer_flavor, read_mlmodel
+from mlflow_triton.mlmodel import read_mlmodel
 from mlflow_triton.settings import Settings
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import ModelPackage
@@ -71,8 +71,9 @@ def make_package(
         ModelSourceError: a file of the model is missing.
     """
     mlmodel = read_mlmodel(model.files)
-    chosen = infer_flavor(mlmodel, flavor)
-    _logger.info("deploying %s as flavor %s", model.uri, chosen)
+    chosen = choose_flavor(mlmodel, flavor)
+    chosen.require_own_settings(options)
+    _logger.info("deploying %s as flavor %s", model.uri, chosen.name)
     given = FlavorInput(
         name=name,
         files=model.files,
@@ -81,4 +82,4 @@ def make_package(
         registry_version=model.registry_version,
         run_files=model.run_files,
     )
-    return load_flavor(chosen).package(given, options)
+    return chosen.flavor.package(given, options)

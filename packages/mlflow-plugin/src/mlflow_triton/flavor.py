@@ -28,16 +28,17 @@ from mlflow.tracking._model_registry import DEFAULT_AWAIT_MAX_SLEEP_SECONDS
 
 from mlflow_triton._flavor_copy import copy_tree
 from mlflow_triton._flavor_log import log_with_mlflow
-from mlflow_triton.flavors.triton import (
+from mlflow_triton.flavors.choosing import choose_flavor
+from mlflow_triton.flavors.triton import FLAVOR_NAME
+from mlflow_triton.flavors.triton_package import (
     EMPTY_DIRECTORIES,
-    FLAVOR_NAME,
     data_directory,
     lost_directories,
 )
 from mlflow_triton.layout_check import check_layout, refuse_problems
 from mlflow_triton.layout_check_tree import read_tree
 from mlflow_triton.layout_check_versions import version_directories
-from mlflow_triton.mlmodel import infer_flavor, read_mlmodel
+from mlflow_triton.mlmodel import read_mlmodel
 from mlflow_triton.model_files import DirectoryFiles
 from triton_deploy_core.errors import InvalidRequestError, ModelSourceError
 from triton_deploy_core.ports.progress import NoProgress
@@ -186,7 +187,7 @@ def load_model(
         raise ModelSourceError(message) from error
     files = DirectoryFiles(Path(local))
     mlmodel = read_mlmodel(files)
-    infer_flavor(mlmodel, FLAVOR_NAME)
+    choose_flavor(mlmodel, FLAVOR_NAME)
     entry = mlmodel.flavors[FLAVOR_NAME]
     files.tree(data_directory(entry))  # it has to be there
     directory = files.directory / data_directory(entry)

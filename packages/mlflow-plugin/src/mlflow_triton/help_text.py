@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from mlflow_triton.flavors import SUPPORTED_FLAVORS
-from mlflow_triton.settings import SETTINGS, Setting, Use
+from mlflow_triton.flavors.registry import Registry
+from mlflow_triton.settings import SETTINGS, Setting, Use, flavor_settings
 
 _TEXT = """\
 Deploys models that MLflow tracks to NVIDIA Triton Inference Server.
@@ -52,12 +52,9 @@ environment. predict, get and list have no -C: give theirs in the target URI or 
 
 {settings}
 
-Flavors (--flavor, found out from the model if left out): {flavors}
+Flavors (--flavor, found out from the model if left out):
 
-  onnx    logged by mlflow.onnx.log_model. A config.pbtxt that was logged beside it with
-          mlflow.log_artifact("config.pbtxt", "<the model's artifact path>") is deployed byte for
-          byte, with its label files; without one a complete configuration is made from the model.
-  triton  a directory in Triton's own layout, published by triton-publish. It is deployed as it is.
+{flavors}
 
 Model URIs: models:/name/1, models:/name@alias, models:/name/latest, models:/m-<id>,
 runs:/<run id>/path, or a local path.
@@ -90,8 +87,16 @@ _USES = (
 
 def help_text() -> str:
     """Return the whole text."""
-    settings = "\n".join(_entry(setting) for setting in SETTINGS)
-    return _TEXT.format(settings=settings, flavors=", ".join(SUPPORTED_FLAVORS))
+    settings = "\n".join(_entry(setting) for setting in (*SETTINGS, *flavor_settings()))
+    described = {name: flavor.help for name, flavor in Registry.installed().usable()}
+    column = max(map(len, described), default=0) + 4
+    flavors = "\n".join(_hanging(name, text, column) for name, text in described.items())
+    return _TEXT.format(settings=settings, flavors=flavors)
+
+
+def _hanging(name: str, text: str, column: int) -> str:
+    first = f"  {name}".ljust(column)
+    return textwrap.fill(text, _WIDTH, initial_indent=first, subsequent_indent=" " * column)
 
 
 def _entry(setting: Setting) -> str:

@@ -1,4 +1,4 @@
-"""What an ``MLmodel`` file says, and which of its flavors can be deployed."""
+"""What an ``MLmodel`` file says."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mlflow_triton.flavors import SUPPORTED_FLAVORS
 from mlflow_triton.model_files import read_small
-from triton_deploy_core.errors import InvalidRequestError, ModelSourceError
+from triton_deploy_core.errors import ModelSourceError
 
 if TYPE_CHECKING:
     from triton_deploy_core.ports.source import ModelFiles
@@ -80,35 +79,3 @@ def _text(value: object) -> str | None:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
-
-
-def infer_flavor(mlmodel: MLmodel, requested: str | None) -> str:
-    """Return the flavor to deploy a model as.
-
-    Args:
-        mlmodel: the model.
-        requested: the flavor that the user named; None or empty to find it out.
-
-    Raises:
-        InvalidRequestError: the requested flavor is not supported or not in the file; or none was
-            requested and the file has none that is supported, or several.
-    """
-    present = ", ".join(sorted(mlmodel.flavors))
-    supported = ", ".join(SUPPORTED_FLAVORS)
-    candidates = [name for name in SUPPORTED_FLAVORS if name in mlmodel.flavors]
-    if requested:
-        if requested in candidates:
-            return requested
-        problem = (
-            f"the model has no flavor {requested!r}"
-            if requested in SUPPORTED_FLAVORS
-            else f"flavor {requested!r} is not supported"
-        )
-    elif len(candidates) == 1:
-        return candidates[0]
-    elif candidates:
-        problem = "the model has several flavors that can be deployed: choose one with --flavor"
-    else:
-        problem = "the model has no flavor that can be deployed"
-    message = f"{problem} (the model's flavors: {present}; supported: {supported})."
-    raise InvalidRequestError(message[0].upper() + message[1:])

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 from mlflow_triton.flavors.packaging import PackageOptions
+from mlflow_triton.flavors.registry import Registry
 from triton_deploy_core.errors import InvalidSettingError
 from triton_deploy_core.service import DEFAULT_KEEP_VERSIONS, DEFAULT_TIMEOUT_SECONDS
 from triton_deploy_transport.access import Access, parse_headers
@@ -302,6 +303,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("metrics_port", _port, "PORT", "Metrics port (default: a free one).", Use.RUN_LOCAL),
 )
 
+_OWN_KEYS = frozenset(setting.key for setting in SETTINGS)
+_FLAVORS = Use.DEPLOY | Use.RUN_LOCAL
+
+
+def flavor_settings() -> tuple[Setting, ...]:
+    """Return the settings that flavors have of their own; those of the plugin go before them."""
+    return tuple(
+        Setting(own.key, own.parse, own.value, f"{own.help} (Flavor {name}.)", _FLAVORS)
+        for name, flavor in Registry.installed().usable()
+        for own in flavor.settings
+        if own.key not in _OWN_KEYS
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -375,7 +389,8 @@ class Settings:
         """What the user asks of a generated configuration."""
         keys = ("max_batch_size", "instance_count", "dynamic_batching")
         chosen = {key: self.values.get(key) for key in keys}
-        return PackageOptions(**chosen, check=self.values.get("check", True))
+        own = {key: value for key, value in self.values.items() if key not in _OWN_KEYS}
+        return PackageOptions(**chosen, check=self.values.get("check", True), own=own)
 
     @property
     def repair(self) -> bool:
@@ -401,11 +416,14 @@ def read_settings(
     Raises:
         InvalidSettingError: an unknown key, or a value that is not one.
     """
-    known = {setting.key: setting for setting in SETTINGS if setting.uses & use}
+    here = (*SETTINGS, *(flavor_settings() if use & _FLAVORS else ()))
+    known = {setting.key: setting for setting in here if setting.uses & use}
     values = _from_environment(known, os.environ if environment is None else environment)
     given = _from_uri(target_uri)
     # One target URI serves every operation, so it may hold what this one does not read.
-    elsewhere = {setting.key for setting in SETTINGS} - set(known)
+    elsewhere = _OWN_KEYS - set(known)
+    if not elsewhere | set(known) >= set(given):
+        elsewhere |= {setting.key for setting in flavor_settings()} - set(known)
     values |= _parsed(
         known,
         {key: value for key, value in given.items() if key not in elsewhere},

@@ -1,107 +1,36 @@
-"""The `onnx` flavor: a model that ``mlflow.onnx.log_model`` logged.
-
-The model file goes into the version's directory under the name that the configuration gives it,
-and files with external data go beside it, under the relative names that the graph has for them:
-onnxruntime opens the model by its path and finds them there, behind Triton's C++ backend as well
-as behind a Python-based one.
-"""
+"""The `onnx` flavor: a model that ``mlflow.onnx.log_model`` logged."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from mlflow_triton.flavors.onnx_config import generate_config
-from mlflow_triton.flavors.onnx_external_data import external_files
-from mlflow_triton.flavors.onnx_graph import load_onnx, read_graph
-from mlflow_triton.flavors.onnx_logged_config import (
-    LoggedConfig,
-    check_logged_config,
-    find_logged_config,
-)
-from mlflow_triton.flavors.onnx_logged_files import LoggedFiles
-from triton_deploy_core.errors import InvalidPackageError, InvalidSettingError, ModelSourceError
-from triton_deploy_core.package import CONFIG_FILE, VersionPackage
-from triton_deploy_core.ports.store import Source
+from mlflow_triton.flavors.packaging import Fit, Flavor, FlavorInput, PackageOptions
 
 if TYPE_CHECKING:
-    from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
+    from mlflow_triton.mlmodel import MLmodel
+    from triton_deploy_core.package import VersionPackage
 
 FLAVOR_NAME = "onnx"
-MODEL_FILE = "model.onnx"
 
 
-class OnnxFlavor:
+class OnnxFlavor(Flavor):
     """Packages ONNX models."""
+
+    help = (
+        "logged by mlflow.onnx.log_model. A config.pbtxt that was logged beside it with "
+        'mlflow.log_artifact("config.pbtxt", "<the model\'s artifact path>") is deployed byte for '
+        "byte, with its label files; without one a complete configuration is made from the model."
+    )
+
+    def fit(self, mlmodel: MLmodel) -> Fit:
+        """See `Flavor.fit`."""
+        return Fit.NATIVE if FLAVOR_NAME in mlmodel.flavors else Fit.NONE
 
     def package(self, model: FlavorInput, options: PackageOptions) -> VersionPackage:
         """See `Flavor.package`."""
-        logged = LoggedFiles(model.files, model.run_files)
-        path, source = _model_file(model)
-        onnx_model = load_onnx(model.files, path, source.size)
-        external = external_files(onnx_model)
-        written = find_logged_config(logged)
-        if written is not None:
-            _refuse_options(options)
-        name = (written.model_filename if written else "") or MODEL_FILE
-        weights = {location: logged.data_file(path, location) for location in external}
-        files = _version_files(name, source, weights)
-        labels = logged.labels(_label_names(written))
-        if written is None:
-            config = generate_config(read_graph(onnx_model), options)
-            return VersionPackage(model.origin(FLAVOR_NAME), files, config, beside=labels)
-        if options.check:
-            check_logged_config(written, model.name, files, labels)
-        return VersionPackage(
-            model.origin(FLAVOR_NAME),
-            files,
-            written.content,
-            config_is_verbatim=True,
-            beside=labels,
-        )
+        from mlflow_triton.flavors.onnx_package import onnx_package  # noqa: PLC0415 (imports onnx)
+
+        return onnx_package(model, options)
 
 
 FLAVOR = OnnxFlavor()
-
-
-def _model_file(model: FlavorInput) -> tuple[str, Source]:
-    data = str(model.mlmodel.flavors[FLAVOR_NAME].get("data") or MODEL_FILE)
-    path = PurePosixPath(data)
-    if path.is_absolute() or ".." in path.parts:
-        message = f"The MLmodel file names {data!r}, which is outside of the model. Log it again."
-        raise InvalidPackageError(message)
-    for candidate in (str(path), str(path / MODEL_FILE)):
-        source = model.files.find(candidate)
-        if source is not None:
-            return candidate, source
-    message = f"The model has no file {data!r}, which its MLmodel file names. Log it again."
-    raise ModelSourceError(message)
-
-
-def _version_files(name: str, source: Source, weights: Mapping[str, Source]) -> dict[str, Source]:
-    directory = PurePosixPath(name).parent
-    files = {name: source}
-    for location in sorted(weights):
-        target = str(directory / location)
-        if target in files:
-            message = (
-                f"The ONNX model keeps weights in {location!r}, the name that the model file "
-                "itself has in Triton. Save it with another name for its data."
-            )
-            raise InvalidPackageError(message)
-        files[target] = weights[location]
-    return files
-
-
-def _label_names(written: LoggedConfig | None) -> frozenset[str]:
-    return written.label_filenames if written else frozenset()
-
-
-def _refuse_options(options: PackageOptions) -> None:
-    if options.named():
-        message = (
-            f"{options.named()[0]} can't be set: a {CONFIG_FILE} was logged with the model, and "
-            "it is deployed as it is. Change it there."
-        )
-        raise InvalidSettingError(message)

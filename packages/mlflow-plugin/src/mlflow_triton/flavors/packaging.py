@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from triton_deploy_core.package import ModelPackage, Origin
 
@@ -25,12 +28,14 @@ class PackageOptions:
         dynamic_batching: whether Triton joins requests to batches.
         check: whether to refuse what Triton would refuse. What can't be deployed at all, such as a
             link that leaves the model, is refused either way.
+        own: the settings that flavors declare (`Flavor.settings`), as far as they were given.
     """
 
     max_batch_size: int | None = None
     instance_count: int | None = None
     dynamic_batching: bool | None = None
     check: bool = True
+    own: Mapping[str, Any] = field(default_factory=dict)
 
     def named(self) -> tuple[str, ...]:
         """Return the names of the options for a generated configuration that were given."""
@@ -68,9 +73,56 @@ class FlavorInput:
         return Origin(self.uri, flavor, self.registry_version)
 
 
-class Flavor(Protocol):
-    """Turns a model of one flavor into what Triton reads."""
+class Fit(IntEnum):
+    """How well a flavor suits a model. Without ``--flavor`` the best one is taken."""
 
+    NONE = 0
+    """The model is not of this flavor."""
+    ON_REQUEST = 1
+    """It can be deployed so, but only where the user names the flavor."""
+    GENERAL = 2
+    """It can be deployed so, where no flavor is made for it."""
+    NATIVE = 3
+    """The flavor is made for models of this kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlavorSetting:
+    """A setting of one flavor: ``-C key=value`` of create, update and run-local.
+
+    Attributes:
+        key: its name, which no other setting has.
+        parse: makes the value of text, or raises a `ValueError` that says what it has to be.
+        value: what stands for the value in help: ``PATH``, ``true|false``.
+        help: one or two sentences, with the default.
+    """
+
+    key: str
+    parse: Callable[[str], Any]
+    value: str
+    help: str
+
+
+class Flavor(ABC):
+    """Turns models of one kind into what Triton reads.
+
+    It is registered as an entry point of the group `registry.GROUP`, which names an instance; the
+    entry point's name is the flavor's. Its module is imported to find out whether it fits, so that
+    what it works with is best imported in `package`.
+
+    Attributes:
+        help: for ``mlflow deployments help -t triton``: what is deployed so, and how.
+        settings: settings of its own.
+    """
+
+    help: ClassVar[str]
+    settings: ClassVar[Sequence[FlavorSetting]] = ()
+
+    @abstractmethod
+    def fit(self, mlmodel: MLmodel) -> Fit:
+        """Tell how well this flavor suits a model, by its ``MLmodel`` file alone."""
+
+    @abstractmethod
     def package(self, model: FlavorInput, options: PackageOptions) -> ModelPackage:
         """Make the package. Nothing is written; the sources are the model's own files.
 
@@ -79,4 +131,3 @@ class Flavor(Protocol):
             InvalidSettingError: an option that this model can't have.
             ModelSourceError: a file of the model is missing or can't be read.
         """
-        ...

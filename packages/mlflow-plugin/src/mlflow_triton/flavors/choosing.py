@@ -1,0 +1,78 @@
+"""Which flavor a model is deployed as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlflow_triton.flavors.packaging import Fit, Flavor, PackageOptions
+from mlflow_triton.flavors.registry import Registry
+from mlflow_triton.mlmodel import MLmodel
+from triton_deploy_core.errors import InvalidRequestError, InvalidSettingError
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenFlavor:
+    """A flavor and the name that it is registered under."""
+
+    name: str
+    flavor: Flavor
+
+    def require_own_settings(self, options: PackageOptions) -> None:
+        """Do nothing if this flavor has every setting of a flavor that was given.
+
+        Raises:
+            InvalidSettingError: a setting is another flavor's.
+        """
+        known = {setting.key for setting in self.flavor.settings}
+        foreign = sorted(set(options.own) - known)
+        if foreign:
+            raise InvalidSettingError(
+                f"{foreign[0]} can't be set for the flavor {self.name}. Leave it out, or name "
+                "the flavor that has it (--flavor)."
+            )
+
+
+def choose_flavor(
+    mlmodel: MLmodel, requested: str | None, registry: Registry | None = None
+) -> ChosenFlavor:
+    """Return the flavor to deploy a model as.
+
+    Args:
+        mlmodel: the model.
+        requested: the flavor that the user named; None or empty to find the best one.
+        registry: the flavors there are; None for all that are installed.
+
+    Raises:
+        InvalidRequestError: there is no flavor of that name, or the model is not of it; or none
+            was requested and no flavor suits the model, or several suit it best.
+        BrokenFlavorError: the flavor that was named can't be used.
+    """
+    registry = registry or Registry.installed()
+    if requested:
+        if requested not in registry.names:
+            raise _refusal(f"flavor {requested!r} is not supported", mlmodel, registry)
+        flavor = registry.load(requested)
+        if flavor.fit(mlmodel) is Fit.NONE:
+            raise _refusal(f"the model has no flavor {requested!r}", mlmodel, registry)
+        return ChosenFlavor(requested, flavor)
+    fits = {ChosenFlavor(*found): found[1].fit(mlmodel) for found in registry.usable()}
+    best = max(fits.values(), default=Fit.NONE)
+    if best <= Fit.ON_REQUEST:
+        raise _refusal("the model has no flavor that can be deployed", mlmodel, registry)
+    candidates = [chosen for chosen, fit in fits.items() if fit is best]
+    if len(candidates) > 1:
+        names = " or ".join(chosen.name for chosen in candidates)
+        raise _refusal(
+            f"the model has several flavors that can be deployed: choose {names} with --flavor",
+            mlmodel,
+            registry,
+        )
+    return candidates[0]
+
+
+def _refusal(problem: str, mlmodel: MLmodel, registry: Registry) -> InvalidRequestError:
+    present = ", ".join(sorted(mlmodel.flavors))
+    return InvalidRequestError(
+        f"{problem[0].upper()}{problem[1:]} (the model's flavors: {present}; supported: "
+        f"{', '.join(registry.names)})."
+    )
