@@ -1,15 +1,17 @@
-"""Any configuration comes back from its text as it was."""
+"""Any configuration comes back from its text as it was, and goes over any other."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.json_format import MessageToDict
 from hypothesis import given
 from hypothesis import strategies as st
 
 from triton_deploy_core.errors import InvalidPackageError
 from triton_deploy_core.ports.config_format import AllVersions, Latest, Specific
+from triton_deploy_transport.config_changes import ConfigChange, ConfigChanges
 from triton_deploy_transport.config_check import check_config
 from triton_deploy_transport.pbtxt import ModelConfig, PbtxtFormat, parse, to_text
 
@@ -24,6 +26,8 @@ NUMBERS: dict[int, st.SearchStrategy[Any]] = {
     FieldDescriptor.CPPTYPE_STRING: st.text(max_size=12),
 }
 MAX_DEPTH = 4
+BY_NAME = {"input", "output", "model_warmup"}
+SCHEDULING = {"dynamic_batching", "sequence_batching", "ensemble_scheduling"}
 policies = st.one_of(
     st.builds(Latest, st.integers(0, 2**32 - 1)),
     st.just(AllVersions()),
@@ -126,3 +130,51 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         parse(data)
     except InvalidPackageError as error:
         assert str(error).isprintable()  # noqa: PT017 (either way is right)
+
+
+def change(config: Any) -> ConfigChanges:
+    return ConfigChanges((ConfigChange.of_file(to_text(config), "it"),))
+
+
+def without_lists_by_name(config: Any) -> Any:
+    copied = ModelConfig()
+    copied.CopyFrom(config)
+    for name in BY_NAME:
+        copied.ClearField(name)
+    return copied
+
+
+@given(configs())
+def test_over_nothing_it_is_itself(config: Any) -> None:
+    alone = without_lists_by_name(config)
+    assert change(alone).over(ModelConfig(), {}) == alone
+
+
+@given(configs(), configs())
+def test_what_is_not_written_stays_and_what_is_counts(base: Any, over: Any) -> None:
+    before = to_text(base)
+    merged = change(over).over(base, {})
+    assert to_text(base) == before
+    written = {field.name for field, _ in over.ListFields()}
+    excluded = SCHEDULING if SCHEDULING & written else set()
+    for field in ModelConfig.DESCRIPTOR.fields:
+        there, found = getattr(base, field.name), getattr(merged, field.name)
+        if field.name not in written | excluded:
+            assert found == there
+        elif field.name in written and field.message_type is None:
+            assert found == getattr(over, field.name)
+
+
+@given(configs(), configs())
+def test_doing_it_twice_is_doing_it_once(base: Any, over: Any) -> None:
+    over = without_lists_by_name(over)
+    once = change(over).over(base, {})
+    assert change(over).over(once, {}) == once
+
+
+@given(configs())
+def test_json_says_the_same_as_text(config: Any) -> None:
+    alone = without_lists_by_name(config)
+    written = MessageToDict(alone, preserving_proto_field_name=True).items()
+    said = tuple(ConfigChange.of_field(name, value, name) for name, value in written)
+    assert ConfigChanges(said).over(ModelConfig(), {}) == alone

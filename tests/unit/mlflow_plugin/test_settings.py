@@ -241,3 +241,31 @@ def test_each_operation_has_each_setting_once():
 def test_what_predict_needs_has_a_variable():
     assert all(setting.variable for setting in SETTINGS if setting.uses & Use.REQUEST)
     assert all(isinstance(setting, Setting) for setting in SETTINGS)
+
+
+def options(**config: object) -> PackageOptions:
+    return read_settings(Use.DEPLOY, config=config, environment={}).package_options
+
+
+def test_any_field_of_the_model_configuration_is_a_setting(tmp_path):
+    file = tmp_path / "any.pbtxt"
+    file.write_text("max_batch_size: 16 instance_group { count: 3 }")
+    given = options(config=file, response_cache="{enable: true}", dynamic_batching="{}")
+    assert given.max_batch_size == 16
+    assert given.dynamic_batching is None
+    assert given.changes.fields == {
+        *("max_batch_size", "instance_group", "response_cache", "dynamic_batching"),
+    }
+    assert given.named() == ()
+    both = options(config=file, max_batch_size=2, dynamic_batching="off")
+    assert (both.max_batch_size, both.changes.max_batch_size) == (2, 2)
+    assert both.dynamic_batching is False
+    assert both.named() == ("dynamic_batching",)
+
+
+def test_an_unknown_key_is_told_what_may_have_been_meant():
+    message = refusal(config={"instance_groop": "{}"})
+    assert "Did you mean instance_group? Known ones: triton_url" in message
+    assert message.endswith("any field of Triton's model configuration.")
+    assert "Did you mean timeout?" in refusal(Use.DELETE, config={"timeuot": 3})
+    assert "model configuration" not in refusal(Use.DELETE, config={"instance_group": "{}"})

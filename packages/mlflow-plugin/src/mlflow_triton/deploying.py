@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from mlflow_triton import bootstrap
+from mlflow_triton.configuring import configured
 from mlflow_triton.flavors.choosing import choose_flavor
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
 from mlflow_triton.mlmodel import read_mlmodel
@@ -31,8 +32,9 @@ def create(
         DeployError: it could not be done; nothing was left behind.
     """
     service.require_new(name)
+    options = settings.package_options
     with bootstrap.model_source(settings).open(model_uri) as model:
-        package = make_package(DeploymentName(name), model, flavor, settings.package_options)
+        package = make_package(DeploymentName(name), model, flavor, options)
         return service.create(name, package).record
 
 
@@ -53,8 +55,9 @@ def update(
     record = service.require_existing(name)
     if not model_uri:
         model_uri, flavor = record.mlflow_model_uri, flavor or record.flavor
+    options = settings.package_options
     with bootstrap.model_source(settings).open(model_uri) as model:
-        package = make_package(DeploymentName(name), model, flavor, settings.package_options)
+        package = make_package(DeploymentName(name), model, flavor, options)
         done = service.update(
             name, package, keep_versions=settings.keep_versions, force=settings.force
         )
@@ -82,4 +85,4 @@ def make_package(
         registry_version=model.registry_version,
         run_files=model.run_files,
     )
-    return chosen.flavor.package(given, options)
+    return configured(chosen.flavor.package(given, options), given, options)

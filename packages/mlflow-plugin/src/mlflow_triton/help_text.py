@@ -26,6 +26,8 @@ Commands:
   mlflow deployments predict -t triton --name iris -I input.json -O output.json
   mlflow deployments update -t triton --name iris -m models:/iris/2
   mlflow deployments update -t triton --name iris -C instance_count=4
+  mlflow deployments update -t triton --name iris -C warmup=true \\
+      -C 'dynamic_batching={{max_queue_delay_microseconds: 100}}' -C config=gpu.pbtxt
   mlflow deployments update -t triton --name iris -C repair=true
   mlflow deployments delete -t triton --name iris
   mlflow deployments run-local -t triton --name iris -m models:/iris/1 -C http_port=8000
@@ -103,6 +105,10 @@ def _entry(setting: Setting) -> str:
     uses = ", ".join(name for use, name in _USES if setting.uses & use)
     variable = f" (environment: {setting.variable})" if setting.variable else ""
     explained = textwrap.fill(
-        setting.help, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
+        setting.help,
+        _WIDTH,
+        initial_indent=" " * 6,
+        subsequent_indent=" " * 6,
+        break_on_hyphens=False,  # so that what is shown can be copied
     )
     return f"  {setting.key}={setting.value}{variable}\n{explained}\n      For: {uses}."

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from mlflow_triton import bootstrap
@@ -41,7 +42,7 @@ def serve_locally(name: str, model_uri: str, flavor: str | None, settings: Setti
         repository = _repository(settings, scratch)
         triton = stack.enter_context(_triton(repository, settings))
         of_this_server = {"triton_url": triton.http_url, "triton_model_repo": repository}
-        here = Settings({**settings.values, **of_this_server})
+        here = replace(settings, values={**settings.values, **of_this_server})
         service = stack.enter_context(bootstrap.deployment_service(here))
         server = stack.enter_context(closing(bootstrap.server(here)))
         # A repository that the user named may hold the deployment from the last time.

@@ -26,12 +26,14 @@ class MLmodel:
         run_id: the run that logged the model, where one did.
         model_id: MLflow 3's ``m-…``, where the model has one.
         signature: ``inputs``, ``outputs`` and ``params`` as JSON text, where the model has one.
+        input_example: ``saved_input_example_info``, where an input example was logged.
     """
 
     flavors: Mapping[str, Mapping[str, Any]]
     run_id: str | None = None
     model_id: str | None = None
     signature: Mapping[str, Any] = field(default_factory=dict)
+    input_example: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_mlmodel(files: ModelFiles) -> MLmodel:
@@ -61,7 +63,7 @@ def _parse(document: object, path: str) -> MLmodel:
     if not isinstance(document, dict) or not isinstance(flavors, dict) or not flavors:
         message = f"{path} names no flavors. Log the model again."
         raise ModelSourceError(message)
-    signature = document.get("signature")
+    signature, example = document.get("signature"), document.get("saved_input_example_info")
     return MLmodel(
         flavors={
             str(name): dict(entries) if isinstance(entries, dict) else {}
@@ -70,6 +72,7 @@ def _parse(document: object, path: str) -> MLmodel:
         run_id=_text(document.get("run_id")),
         model_id=_text(document.get("model_id")),
         signature=signature if isinstance(signature, dict) else {},
+        input_example=example if isinstance(example, dict) else {},
     )
 
 

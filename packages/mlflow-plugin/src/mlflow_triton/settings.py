@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from enum import Flag, auto
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
@@ -15,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from mlflow_triton.flavors.packaging import PackageOptions
 from mlflow_triton.flavors.registry import Registry
+from mlflow_triton.written_config import CONFIG_KEY, WrittenConfig, fields_of_config, split_config
 from triton_deploy_core.errors import InvalidSettingError
 from triton_deploy_core.service import DEFAULT_KEEP_VERSIONS, DEFAULT_TIMEOUT_SECONDS
 from triton_deploy_transport.access import Access, parse_headers
@@ -266,6 +268,25 @@ SETTINGS: tuple[Setting, ...] = (
         Use.DEPLOY | Use.RUN_LOCAL,
     ),
     Setting(
+        CONFIG_KEY,
+        _text,
+        "PATH",
+        "A file with any part of Triton's model configuration, as config.pbtxt or JSON, merged "
+        "over the one that is generated or was logged: what it says goes before that. Inputs, "
+        "outputs and warm-up samples are merged by name, entries of maps by key; other lists are "
+        "replaced. Any field can also be given by its own name, which goes before the file: "
+        "-C instance_group='[{kind: KIND_CPU, count: 2}]'.",
+        Use.DEPLOY | Use.RUN_LOCAL,
+    ),
+    Setting(
+        "warmup",
+        _switch,
+        "true|false",
+        "Whether Triton runs the model's logged input example on each version before it serves "
+        "(default false).",
+        Use.DEPLOY | Use.RUN_LOCAL,
+    ),
+    Setting(
         "keep_versions",
         _count(0),
         "N",
@@ -319,9 +340,15 @@ def flavor_settings() -> tuple[Setting, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of one call, each with its own type; keys that were not given are absent."""
+    """The settings of one call, each with its own type; keys that were not given are absent.
+
+    Attributes:
+        values: key → value.
+        written: what was given of the model's configuration.
+    """
 
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    written: WrittenConfig = field(default_factory=WrittenConfig, repr=False)
 
     @property
     def triton_url(self) -> str:
@@ -386,11 +413,24 @@ class Settings:
 
     @property
     def package_options(self) -> PackageOptions:
-        """What the user asks of a generated configuration."""
-        keys = ("max_batch_size", "instance_count", "dynamic_batching")
-        chosen = {key: self.values.get(key) for key in keys}
-        own = {key: value for key, value in self.values.items() if key not in _OWN_KEYS}
-        return PackageOptions(**chosen, check=self.values.get("check", True), own=own)
+        """What the user asks of a model's configuration.
+
+        Raises:
+            InvalidSettingError: what was given of it can't be read.
+        """
+        batch = self.values.get("max_batch_size")
+        changes = self.written.changes(max_batch_size=batch) if self.written else None
+        if changes is not None and changes.max_batch_size is not None:
+            batch = changes.max_batch_size
+        return PackageOptions(
+            max_batch_size=batch,
+            instance_count=self.values.get("instance_count"),
+            dynamic_batching=self.values.get("dynamic_batching"),
+            check=self.values.get("check", True),
+            own={key: value for key, value in self.values.items() if key not in _OWN_KEYS},
+            changes=changes,
+            warmup=bool(self.values.get("warmup", False)),
+        )
 
     @property
     def repair(self) -> bool:
@@ -429,8 +469,12 @@ def read_settings(
         {key: value for key, value in given.items() if key not in elsewhere},
         where="{} in the target URI",
     )
-    values |= _parsed(known, config or {}, where="-C {}")
-    return Settings(MappingProxyType(values))
+    if not use & _FLAVORS:
+        values |= _parsed(known, config or {}, where="-C {}")
+        return Settings(MappingProxyType(values))
+    ours, written = split_config(config or {}, flavors=set(known) - _OWN_KEYS)
+    values |= _parsed(known, ours, where="-C {}", more=fields_of_config())
+    return Settings(MappingProxyType(values), written)
 
 
 REQUEST_VARIABLES = tuple(
@@ -460,14 +504,22 @@ def _from_uri(target_uri: str) -> dict[str, str]:
 
 
 def _parsed(
-    known: Mapping[str, Setting], given: Mapping[str, object], *, where: str
+    known: Mapping[str, Setting],
+    given: Mapping[str, object],
+    *,
+    where: str,
+    more: Collection[str] = (),
 ) -> dict[str, Any]:
+    """Parse values. `more` are keys that can be given as well, but are none of these settings."""
     parsed = {}
     for key, value in given.items():
         if key not in known:
+            close = get_close_matches(key, [*known, *more], n=1)
+            meant = f" Did you mean {close[0]}?" if close else ""
+            too = "; and any field of Triton's model configuration" if more else ""
             raise InvalidSettingError(
-                f"{where.format(repr(key))}: there is no such setting here. "
-                f"Known ones: {', '.join(known)}."
+                f"{where.format(repr(key))}: there is no such setting here.{meant} "
+                f"Known ones: {', '.join(known)}{too}."
             )
         if value is not None:
             parsed[key] = _parse(known[key], key, str(value), where=where)

@@ -7,7 +7,7 @@ Importing this module imports protobuf and the classes that tritonclient generat
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
@@ -15,14 +15,19 @@ from tritonclient.grpc import model_config_pb2
 from triton_deploy_core.errors import InvalidPackageError
 from triton_deploy_core.ports.config_format import AllVersions, Latest, Specific
 from triton_deploy_transport._one_line import one_line
+from triton_deploy_transport._suggestions import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from google.protobuf.message import Message
 
     from triton_deploy_core.ports.config_format import VersionPolicy
 
 ModelConfig = model_config_pb2.ModelConfig
 """Triton's message ``inference.ModelConfig``."""
+
+_MessageT = TypeVar("_MessageT", bound="Message")
 
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _PLACE = re.compile(r"^(\d+):(\d+) : ")
@@ -37,21 +42,62 @@ def parse(config: bytes) -> model_config_pb2.ModelConfig:
             that ModelConfig has not; the message names line and column.
     """
     try:
+        return read_text(config, ModelConfig())
+    except CannotReadError as error:
+        remedy = error.remedy or "Correct the file: Triton reads it as its ModelConfig"
+        link = "; " if error.remedy else ". "
+        message = f"{_FILE}{error.place()}: {error.words}{link}{remedy}"
+        raise InvalidPackageError(message) from None
+
+
+class CannotReadError(ValueError):
+    """A text is no message.
+
+    Attributes:
+        words: what is wrong, on one line.
+        line: where, from 1; None where nobody knows.
+        column: where in that line, from 1.
+        remedy: what to do, where it is not just to correct the text.
+    """
+
+    def __init__(self, words: str, line: int | None, column: int | None, remedy: str = "") -> None:
+        """Take what is wrong, and where."""
+        super().__init__(words)
+        self.words = words
+        self.line = line
+        self.column = column
+        self.remedy = remedy
+
+    def place(self, before: int = 0) -> str:
+        """Return ``:line:column``, without what was put before the first line by us."""
+        if self.line is None or self.column is None:
+            return ""
+        column = self.column - before if self.line == 1 else self.column
+        return f":{self.line}:{max(column, 1)}"
+
+
+def read_text(config: bytes, into: _MessageT) -> _MessageT:
+    """Read protobuf's text format into a message and return it.
+
+    Raises:
+        CannotReadError: Triton could not read it.
+    """
+    try:
         text = config.decode("utf-8")
     except UnicodeDecodeError as error:
         place = _place(config[: error.start])
-        message = f"{_FILE}:{place}: not UTF-8 text; save the file in that encoding"
-        raise InvalidPackageError(message) from None
+        raise CannotReadError("not UTF-8 text", *place, "save the file in that encoding") from None
     control = _CONTROL.search(text)
     if control is not None:
         # Triton's parser refuses them even in a comment, Python's lets some pass.
         place = _place(text[: control.start()].encode())
-        message = f"{_FILE}:{place}: a control character; take it out"
-        raise InvalidPackageError(message)
+        raise CannotReadError("a control character", *place, "take it out")
     try:
-        return text_format.Parse(text, ModelConfig())
+        return text_format.Parse(text, into)
     except text_format.ParseError as error:
-        raise InvalidPackageError(_explained(error)) from None
+        said = _PLACE.sub("", str(error))
+        words = one_line(said).rstrip(".") + suggestion(said)
+        raise CannotReadError(words, error.GetLine(), error.GetColumn()) from None
 
 
 def to_text(config: model_config_pb2.ModelConfig) -> bytes:
@@ -103,14 +149,6 @@ class PbtxtFormat:
         return to_text(message)
 
 
-def _place(before: bytes) -> str:
+def _place(before: bytes) -> tuple[int, int]:
     """Return line and column, in bytes and from 1, of what comes after."""
-    return f"{before.count(10) + 1}:{len(before) - before.rfind(10)}"
-
-
-def _explained(error: text_format.ParseError) -> str:
-    """Return the parser's words behind ``config.pbtxt:line:column``, on one line."""
-    words = one_line(_PLACE.sub("", str(error))).rstrip(".")
-    line, column = error.GetLine(), error.GetColumn()
-    place = f":{line}:{column}" if line is not None and column is not None else ""
-    return f"{_FILE}{place}: {words}. Correct the file: Triton reads it as its ModelConfig"
+    return before.count(10) + 1, len(before) - before.rfind(10)

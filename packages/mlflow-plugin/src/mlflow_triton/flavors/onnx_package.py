@@ -96,6 +96,6 @@ def _refuse_options(options: PackageOptions) -> None:
     if options.named():
         message = (
             f"{options.named()[0]} can't be set: a {CONFIG_FILE} was logged with the model, and "
-            "it is deployed as it is. Change it there."
+            "it is deployed as it is. Change it there, or merge fields of it (-C config=FILE)."
         )
         raise InvalidSettingError(message)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlflow_triton.mlmodel import MLmodel
     from triton_deploy_core.names import DeploymentName
     from triton_deploy_core.ports.source import ModelFiles
+    from triton_deploy_transport.config_changes import ConfigChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class PackageOptions:
         check: whether to refuse what Triton would refuse. What can't be deployed at all, such as a
             link that leaves the model, is refused either way.
         own: the settings that flavors declare (`Flavor.settings`), as far as they were given.
+        changes: what is merged over the configuration, whichever flavor it comes from. No flavor
+            has to look at it: see `mlflow_triton.configuring`.
+        warmup: whether Triton runs the model's input example on each version before it serves.
     """
 
     max_batch_size: int | None = None
@@ -36,14 +40,19 @@ class PackageOptions:
     dynamic_batching: bool | None = None
     check: bool = True
     own: Mapping[str, Any] = field(default_factory=dict)
+    changes: ConfigChanges | None = None
+    warmup: bool = False
 
     def named(self) -> tuple[str, ...]:
         """Return the names of the options for a generated configuration that were given."""
         return tuple(
             name
             for name in ("max_batch_size", "instance_count", "dynamic_batching")
-            if getattr(self, name) is not None
+            if getattr(self, name) is not None and not self._is_merged(name)
         )
+
+    def _is_merged(self, name: str) -> bool:
+        return self.changes is not None and name in self.changes.fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ def triton_package(model: FlavorInput, options: PackageOptions) -> TreePackage:
     if options.named():
         message = (
             f"{options.named()[0]} can't be set for the triton flavor: its config.pbtxt is "
-            "deployed as it is. Change it there and publish the model again."
+            "deployed as it is. Change it there and publish the model again, or merge fields of it "
+            "(-C config=FILE)."
         )
         raise InvalidSettingError(message)
     entry = model.mlmodel.flavors[FLAVOR_NAME]
