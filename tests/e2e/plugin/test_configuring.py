@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import yaml
+from mlflow.deployments import get_deploy_client
+from mlflow.exceptions import MlflowException
 
 import mlflow_triton.flavor
+from triton_local_server import LocalTriton
 
 MODEL = """
 import json
@@ -114,3 +118,46 @@ def test_what_can_not_be_is_refused_before_anything_is_touched(site, setting, co
     done = site.click("create", "--name", "twice", "-m", "models:/twice/1", "-C", setting)
     assert complaint in done.complaint
     assert site.files() == {}
+
+
+@pytest.fixture
+def gpu_site(tmp_path, shared_site, monkeypatch):
+    """A server that was started for some hardware."""
+    repository = tmp_path / "models"
+    repository.mkdir()
+    arguments = ["--model-config-name", "gpu"]
+    with LocalTriton(repository, exit_timeout=0, extra_args=arguments) as triton:
+        site = replace(shared_site, triton=triton, repository=repository)
+        site.point(monkeypatch)
+        yield site
+
+
+def test_a_server_for_some_hardware_reads_its_own_configuration(gpu_site, tmp_path):
+    def in_force():
+        config = gpu_site.config("twice")
+        return config["instance_group"][0]["count"], config["version_policy"]["specific"]
+
+    client = get_deploy_client("triton")
+    gpu = tmp_path / "gpu.pbtxt"
+    gpu.write_text("instance_group { count: 5 kind: KIND_CPU }")
+    client.create_deployment("twice", "models:/twice/1", config={"config.gpu": gpu})
+    assert in_force() == (5, {"versions": [1]})
+
+    before = gpu_site.files()
+
+    gpu.write_text('parameters { key: "EXECUTION_ENV_PATH" value { string_value: "/nowhere" } }')
+    with pytest.raises(MlflowException, match=r"still serves\.$"):
+        client.update_deployment("twice", "models:/weights/1", config={"config.gpu": gpu})
+    assert gpu_site.files() == before
+    assert in_force() == (5, {"versions": [1]})
+    assert gpu_site.is_ready()
+
+    gpu.write_text("instance_group { count: 3 kind: KIND_CPU }")
+    client.update_deployment("twice", "models:/weights/1", config={"config.gpu": gpu})
+    assert in_force() == (3, {"versions": [2]})
+
+    client.update_deployment("twice", "models:/twice/1")
+    assert "twice/configs/gpu.pbtxt" not in gpu_site.files()
+    assert in_force() != (3, {"versions": [1]})  # Triton's own default, by config.pbtxt
+    client.delete_deployment("twice")
+    assert gpu_site.files() == {}

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper
 
 FILES = {
     "config.pbtxt": 'backend: "onnxruntime"\n',
+    "configs/gpu.pbtxt": "instance_group { count: 2 }\n",
     "labels.txt": "setosa\n",
     "notes.md": "not for Triton\n",
 }
@@ -42,9 +43,10 @@ def log(files: dict[str, str]) -> dict[str, str | None]:
         )
         with tempfile.TemporaryDirectory() as scratch:
             for name, content in files.items():
-                path = Path(scratch, name)
+                directory, _, file = name.rpartition("/")
+                path = Path(scratch, file)
                 path.write_text(content)
-                mlflow.log_artifact(str(path), "triton")
+                mlflow.log_artifact(str(path), f"triton/{directory}".rstrip("/"))
             deeper = Path(scratch, "deeper.txt")
             deeper.write_text("")
             mlflow.log_artifact(str(deeper), "triton/deeper")

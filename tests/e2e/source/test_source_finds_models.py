@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 IS_MLFLOW_3 = int(version("mlflow-skinny").partition(".")[0]) >= 3
 needs_logged_models = pytest.mark.skipif(not IS_MLFLOW_3, reason="MLflow 2 has no logged models")
-USER_FILES = {"config.pbtxt": 'backend: "onnxruntime"\n', "labels.txt": "setosa\n"}
+USER_FILES = {
+    "config.pbtxt": 'backend: "onnxruntime"\n',
+    "configs/gpu.pbtxt": "instance_group { count: 2 }\n",
+    "labels.txt": "setosa\n",
+}
 
 
 def snapshot(directory: Path) -> dict[str, str]:
@@ -143,7 +147,7 @@ def test_directory_with_a_tracking_server_that_knows_its_run(local_store: Store,
         shutil.copytree(model.files.directory, tmp_path / "copy")
 
     with local_store.source.open(str(tmp_path / "copy")) as model:
-        assert model.run_files.names() == set(USER_FILES)
+        assert set(model.run_files.sources) == set(USER_FILES)
 
 
 @needs_logged_models

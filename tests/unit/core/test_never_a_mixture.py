@@ -133,6 +133,62 @@ BAD = [
     pytest.param(_users("a", 1, ONLY_1, labels=b"A"), _users("broken", 1, ONLY_1), id="version"),
     pytest.param(_users("a", 1, labels=b"A"), _users("broken", 2, labels=b"B"), id="labels"),
 ]
+HARDWARE = "gpu"
+NAMED = f"configs/{HARDWARE}.pbtxt"
+
+
+def _for_hardware(text: str = "instance_group { count: 2 }", **how: str) -> dict[str, bytes]:
+    return {NAMED: _config(text, **how)}
+
+
+def _tuned(letter: str, number: int, *, count: int = 2) -> ModelPackage:
+    named = _for_hardware(f"instance_group {{ count: {count} }}")
+    return version_package(letter.encode() * LARGE, number, beside=named)
+
+
+NAMED_CASES: dict[str, list[ModelPackage]] = {
+    "fresh version": [_tuned("a", 1), _tuned("b", 2)],
+    "for one hardware more": [_generated("a", 1), _tuned("b", 2)],
+    "for one hardware less": [_tuned("a", 1), _generated("b", 2)],
+    "configuration alone": [_tuned("a", 1), _tuned("a", 1, count=3)],
+    "going back": [_tuned("a", 1), _tuned("b", 2), _tuned("a", 1)],
+    "users policy": [
+        version_package(b"a", 1, user_config=ALL, beside=_for_hardware(policy="all {}")),
+        version_package(b"b", 2, user_config=ALL, beside=_for_hardware(policy="all {}")),
+    ],
+    "the only version of a policy": [
+        version_package(
+            letter, 1, user_config=_config(policy=ONLY_1), beside=_for_hardware(policy=ONLY_1)
+        )
+        for letter in (b"a", b"b")
+    ],
+    "labels of a fresh version": [
+        version_package(
+            letter,
+            number,
+            user_config=_config(labels="labels.txt"),
+            beside={"labels.txt": letter, **_for_hardware(labels="labels.txt")},
+        )
+        for number, letter in ((1, b"A"), (2, b"B"))
+    ],
+    "tree": [
+        tree_package(_tree("a", 1) | _for_hardware()),
+        tree_package(_tree("b", 1) | _for_hardware()),
+    ],
+    "tree, a higher number": [
+        tree_package(_tree("a", 1) | _for_hardware()),
+        tree_package(_tree("b", 2) | _for_hardware()),
+    ],
+    "tree of all versions": [
+        tree_package(_tree("a", 1, 2, config=ALL) | _for_hardware(policy="all {}")),
+        tree_package(_tree("b", 2, 3, config=ALL) | _for_hardware(policy="all {}")),
+    ],
+    "tree to a version of ours": [
+        tree_package(_tree("a", 1, config=ALL) | _for_hardware(policy="all {}")),
+        _tuned("b", 2),
+    ],
+    "version of ours to a tree": [_tuned("a", 1), tree_package(_tree("b", 1) | _for_hardware())],
+}
 Served = list[str]
 
 
@@ -166,8 +222,8 @@ def _started(world: SimulatedWorld) -> Served:
     return _served(world)
 
 
-def _world(packages: list[ModelPackage]) -> SimulatedWorld:
-    world = SimulatedWorld()
+def _world(packages: list[ModelPackage], config_name: str | None = None) -> SimulatedWorld:
+    world = SimulatedWorld(config_name=config_name)
     world.service.create("iris", packages[0])
     for package in packages[1:]:
         world.service.update("iris", package)
@@ -214,6 +270,80 @@ def _sweep(before: list[ModelPackage], package: ModelPackage, *, fails: bool = F
         assert world.files("iris") in (old_files, new_files), f"repaired after step {step}"
         assert ".iris.@journal" not in world.store.snapshot()
         assert _started(world) in (old, new)
+
+
+@pytest.mark.parametrize("config_name", [None, HARDWARE])
+@pytest.mark.parametrize("case", NAMED_CASES)
+def test_a_server_for_some_hardware_serves_the_old_model_or_the_new_one_too(case, config_name):
+    """In between it may go by ``config.pbtxt``, which is for any hardware."""
+    *before, package = NAMED_CASES[case]
+    allowed = []
+    for packages in (before, [*before, package]):
+        world = _world(packages, config_name)
+        files, served = world.files("iris"), _served(world)
+        assert served == _started(world)
+        world.server.config_name = None
+        allowed.append((files, served, _started(world)))
+    either = [served for _, *both in allowed for served in both]
+    whole = [(files, served) for files, served, _ in allowed]
+    for step in range(_update(_world(before, config_name), package)):
+        world = _world(before, config_name)
+        _update(world, package, after=step)
+        assert _served(world) in either, f"running, after step {step}"
+        assert _started(world) in either, f"started, after step {step}"
+        for second in (step * 5 % 11, step * 3 % 23):
+            _repair(world, after=second)
+            assert _started(world) in either, f"after step {step}, and {second} of the repair"
+        _repair(world)
+        assert (world.files("iris"), _served(world)) in whole, f"repaired after step {step}"
+        assert _started(world) == _served(world)
+
+
+@pytest.mark.parametrize(
+    ("old", "bad"),
+    [
+        (_tuned("a", 1), _tuned("broken\n", 2)),
+        (
+            tree_package(_tree("a", 1) | _for_hardware()),
+            tree_package(_tree("broken", 1) | _for_hardware()),
+        ),
+    ],
+)
+def test_an_update_that_fails_puts_configurations_for_hardware_back(old, bad):
+    world = _world([old], HARDWARE)
+    files, served = world.files("iris"), _served(world)
+    with pytest.raises(LoadFailedError, match="still serves"):
+        world.service.update("iris", bad)
+    assert world.files("iris") == files
+    assert _served(world) == served == _started(world)
+
+
+def test_a_server_for_some_hardware_never_sees_a_part_of_a_create_or_a_delete():
+    def started(world: SimulatedWorld) -> Served:
+        world.server.restart(load_all=True)
+        return _served(world) if world.server.served("iris") else []
+
+    package = _tuned("a", 1)
+    whole = _served(_world([package], HARDWARE)), _served(_world([package])), []
+    for operation in ("create", "delete"):
+        steps: int | None = None
+        for step in range(99):
+            world = SimulatedWorld(config_name=HARDWARE)
+            if operation == "delete":
+                world.service.create("iris", package)
+            death = SuddenDeath(step)
+            world.new_process(death=death)
+            with suppress(SimulatedCrash):
+                if operation == "create":
+                    world.service.create("iris", package)
+                else:
+                    world.service.delete("iris")
+            world.new_process()
+            assert started(world) in whole, f"{operation}, after step {step}"
+            if death.steps <= step:
+                steps = step
+                break
+        assert steps
 
 
 @pytest.mark.parametrize("case", CASES)

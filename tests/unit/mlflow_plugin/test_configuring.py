@@ -209,3 +209,80 @@ def test_without_a_fitting_example_there_is_no_warm_up(
     with pytest.raises(error, match=message) as caught:
         applied(PACKAGE, given, warmup=True)
     assert "\n" not in str(caught.value)
+
+
+def hardware_of(package: ModelPackage) -> dict[str, ModelConfig]:
+    return {path: parse(text) for path, text in package.named_configs().items()}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_configuration_for_some_hardware_is_complete(
+    package: ModelPackage, tmp_path: Path
+) -> None:
+    (tmp_path / "h100.pbtxt").write_text("instance_group { count: 8 }")
+    wish = {"config.h100": tmp_path / "h100.pbtxt", "response_cache": "{enable: true}"}
+    done = applied(package, model(tmp_path), **wish)
+    found = hardware_of(done)["configs/h100.pbtxt"]
+    assert found.response_cache.enable
+    assert found.instance_group[0].count == 8
+    found.ClearField("instance_group")
+    assert found == config_of(done)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_alone_it_leaves_the_configuration_as_it_is(package: ModelPackage, tmp_path: Path) -> None:
+    (tmp_path / "h100.pbtxt").write_text("instance_group { count: 8 }")
+    done = applied(package, model(tmp_path), **{"config.h100": tmp_path / "h100.pbtxt"})
+    assert (done.config() if isinstance(done, TreePackage) else done.config) == CONFIG
+    assert list(hardware_of(done)) == ["configs/h100.pbtxt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        ("version_policy { all {} }", InvalidSettingError, "version_policy can't be changed"),
+        ("instance_groop {}", InvalidSettingError, r"h100\.pbtxt:1:1: .*mean instance_group\?"),
+        (
+            "instance_group { kind: KIND_CPU gpus: 0 }",
+            InvalidPackageError,
+            r"configs/h100\.pbtxt: instance_group\[0\] is KIND_CPU but names gpus",
+        ),
+    ],
+)
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_can_not_be_for_some_hardware_is_refused(
+    package: ModelPackage, content: str, error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "h100.pbtxt").write_text(content)
+    with pytest.raises(error, match=message):
+        applied(package, model(tmp_path), **{"config.h100": tmp_path / "h100.pbtxt"})
+
+
+def test_a_name_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettingError, match="no name for --model-config-name"):
+        applied(PACKAGE, model(tmp_path), **{"config.a b": "x"})
+
+
+def test_one_that_was_logged_is_merged_over_what_is_generated(tmp_path: Path) -> None:
+    logged_one = {"configs/h100.pbtxt": Content(b"instance_group { count: 8 }")}
+    package = VersionPackage(ORIGIN, PACKAGE.files, CONFIG, beside=logged_one)
+    found = hardware_of(applied(package, model(tmp_path), max_batch_size=4))["configs/h100.pbtxt"]
+    assert found.instance_group[0].count == 8
+    found.ClearField("instance_group")
+    assert found == parse(CONFIG)
+
+
+def test_one_beside_a_users_configuration_serves_the_same_version(tmp_path: Path) -> None:
+    def package(policy: bytes) -> VersionPackage:
+        beside_it = {"configs/h100.pbtxt": Content(CONFIG + policy)}
+        return VersionPackage(ORIGIN, PACKAGE.files, CONFIG, True, beside_it)
+
+    assert applied(package(b"# mine"), model(tmp_path)) == package(b"# mine")
+    with pytest.raises(InvalidPackageError, match="has another version_policy than its config"):
+        applied(package(b"version_policy { all {} }"), model(tmp_path))
+
+
+def test_every_configuration_of_a_tree_is_checked(tmp_path: Path) -> None:
+    broken = {"configs/h100.pbtxt": Content(b"backend: 1")}
+    with pytest.raises(InvalidPackageError, match=r"would refuse .*: configs/h100\.pbtxt: 1:10"):
+        applied(TreePackage(ORIGIN, {**TREE.files, **broken}), model(tmp_path))

@@ -295,3 +295,22 @@ def test_data_with_the_name_of_the_model_file_is_refused(tmp_path: Path) -> None
     (tmp_path / "config.pbtxt").write_bytes(config)
     with pytest.raises(InvalidPackageError, match="the name that the model file itself has"):
         _package(_input(tmp_path))
+
+
+def test_configurations_for_kinds_of_hardware_come_along(tmp_path: Path) -> None:
+    model = _save(tmp_path / "model")
+    (model / "configs").mkdir()
+    (model / "configs" / "a.pbtxt").write_text("# the model's", encoding="utf-8")
+    (model / "configs" / "notes.md").write_text("no configuration", encoding="utf-8")
+    files = {}
+    for name in ("a", "b"):
+        file = tmp_path / name
+        file.write_text(f"# the run's {name}", encoding="utf-8")
+        files[f"configs/{name}__pbtxt"] = file
+
+    package = _package(_input(model, **files))
+
+    assert package.named_configs() == {
+        "configs/a.pbtxt": b"# the model's",
+        "configs/b.pbtxt": b"# the run's b",
+    }

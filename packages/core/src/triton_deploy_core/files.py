@@ -8,6 +8,8 @@ What a server serves that is started in the middle, when the writer has died:
   fresh version are invisible until then. Where files that are in use are replaced (a package that
   its user laid out, labels, a policy that names only versions that serve), copies of them serve
   while that goes on: see `stand_in`.
+- ``configs/<name>.pbtxt``, which servers started for some hardware read in place of
+  ``config.pbtxt``, comes after it and goes before it: see `named_configs`.
 - *undo*: the new model or the old one, by the same means in the other direction.
 
 A server that runs on serves the old version until the new one does, in each of these cases.
@@ -15,7 +17,7 @@ A server that runs on serves the old version until the new one does, in each of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -118,9 +120,11 @@ class Files:
     def draft(self, now: Snapshot, plan: Plan, *, was_ready: bool, servers: str = "") -> Journal:
         """Return how to put back what the plan is going to replace or remove. Writes nothing."""
         copies = {} if plan.stand_in is None else dict(plan.stand_in.copies)
-        touched = (plan.files.keys() | plan.removed | OWN_FILES) & now.files.keys() - copies.keys()
+        inlined_always = OWN_FILES | now.named.keys()
+        touched = plan.files.keys() | plan.removed | inlined_always
+        touched = touched & now.files.keys() - copies.keys()
         small = sorted(path for path in touched if now.files[path].size <= _INLINE_BYTES)
-        inlined = {*small[:_INLINE_FILES], *(touched & OWN_FILES), *filter(is_marker, touched)}
+        inlined = {*small[:_INLINE_FILES], *(touched & inlined_always), *filter(is_marker, touched)}
         return Journal(
             phase=Phase.UNDO,
             before={path: blob.etag for path, blob in now.files.items()},
@@ -148,9 +152,16 @@ class Files:
             coming=coming,
         )
 
-    def keep(self, journal: Journal, now: Snapshot) -> None:
-        """Write the journal, and copies of what it does not hold itself."""
+    def keep(self, journal: Journal, now: Snapshot, *, early: Collection[str] = ()) -> None:
+        """Write the journal, and copies of what it does not hold itself.
+
+        Args:
+            journal: how to put everything back.
+            now: what there is.
+            early: see `NamedConfigs.early`.
+        """
         self.note(replace(journal, copies={}, stand_in=None))
+        self._delete(early)
         if journal.copies:
             if journal.hiding is not None:
                 self._set_config(journal.hiding)
@@ -168,6 +179,9 @@ class Files:
         self._put(plan.files)
         self._delete(plan.removed - in_the_way)
         self._set_config(plan.commit.config)
+        self._delete(plan.named.removed - plan.named.early)
+        for path, commit in plan.named.commits.items():
+            self._replace(path, commit.config or b"")
 
     def touch(self) -> None:
         """Give the configuration and the record newer times, so that a load brings all up again.
@@ -187,8 +201,16 @@ class Files:
         """
         present = self.present()
         lost = self._lost(journal, present)
+        named = {path: lost.pop(path) for path in sorted(lost) if layout.is_named_config(path)}
+        others = {path for path in present if layout.is_named_config(path)}
         copies = present.keys() & journal.copies.values()
-        added = present.keys() - journal.before.keys() - copies - {CONFIG_FILE}
+        added = present.keys() - journal.before.keys() - copies - {CONFIG_FILE} - others
+        if lost or added:
+            # Whoever reads one of these falls back to config.pbtxt until all is back.
+            named |= {
+                path: Content(journal.inline[path]) for path in others & journal.inline.keys()
+            }
+        self._delete(path for path in others if path in named or path not in journal.before)
         config = journal.inline.get(CONFIG_FILE)
         hiding = config if journal.hiding is None else journal.hiding
         if present:
@@ -203,6 +225,7 @@ class Files:
             self.note(replace(journal, copies={}, stand_in=None))
             self._delete(copies)
         self._set_config(config)
+        self._put(named)
 
     def _lost(self, journal: Journal, present: Mapping[str, Blob]) -> dict[str, Source]:
         """Return what is to be put back, and from where."""
@@ -237,6 +260,8 @@ class Files:
         )
         if journal.settles:
             self._set_config(journal.settled)
+        for path, config in journal.named.items():
+            self._replace(path, config)
 
     def sweep(self) -> bool:
         """Remove what is left though no journal needs it; tell whether there was anything.
@@ -261,13 +286,14 @@ class Files:
         Not before it serves: a changed record would make Triton reload an old version that has to
         go on serving after a failure.
         """
-        if record is not None and record != self._content_or_none(RECORD_FILE):
-            self._write(RECORD_FILE, record)
+        if record is not None:
+            self._replace(RECORD_FILE, record)
 
     def remove_all(self) -> None:
         """Remove every file of the name; a server that starts meanwhile loads none of them."""
         present = self.present()
         if present:
+            self._delete(filter(layout.is_named_config, present))
             self._set_config(layout.UNFINISHED_CONFIG)
             self._delete(present.keys() - {CONFIG_FILE})
             self._delete([CONFIG_FILE])
@@ -279,6 +305,7 @@ class Files:
         For a short time: the journal in force knows how to undo it. A number that has files
         keeps them.
         """
+        self._delete(now.named)
         lent = f"{version}/"
         if to not in now.versions:
             self._put(
@@ -322,6 +349,10 @@ class Files:
             self._delete([CONFIG_FILE])
         else:
             self._write(CONFIG_FILE, config)
+
+    def _replace(self, path: str, data: bytes) -> None:
+        if data != self._content_or_none(path):
+            self._write(path, data)
 
     def _write(self, path: str, data: bytes) -> None:
         self._lease.verify()

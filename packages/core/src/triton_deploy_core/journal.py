@@ -47,6 +47,7 @@ class Journal:
         settled: see `plan.Commit.settled`.
         settles: see `plan.Commit.settles`.
         garbage: see `plan.Plan.garbage`.
+        named: see `named_configs.NamedConfigs.settled`.
         record: the record of what serves, where it is still to be written.
         servers: the servers that the operation is for, see `placement`.
     """
@@ -62,6 +63,7 @@ class Journal:
     settled: bytes | None = None
     settles: bool = False
     garbage: frozenset[str] = frozenset()
+    named: Mapping[str, bytes] = field(default_factory=dict)
     record: bytes | None = None
     servers: str = ""
 
@@ -80,6 +82,7 @@ class Journal:
             "settled": None if self.settled is None else _text(self.settled),
             "settles": self.settles,
             "garbage": sorted(self.garbage),
+            "named": {path: _text(data) for path, data in sorted(self.named.items())},
             "record": None if self.record is None else _text(self.record),
             "servers": self.servers,
         }
@@ -97,10 +100,7 @@ class Journal:
             return cls(
                 phase=Phase(fields["phase"]),
                 before={path: str(fields["before"][path]) for path in _paths(fields["before"])},
-                inline={
-                    path: base64.b64decode(fields["inline"][path], validate=True)
-                    for path in _paths(fields["inline"])
-                },
+                inline=_contents(fields["inline"]),
                 copies=_copies(fields["copies"]),
                 hiding=_bytes(fields["hiding"]),
                 stand_in=_bytes(fields["stand_in"]),
@@ -109,10 +109,11 @@ class Journal:
                 settled=_bytes(fields["settled"]),
                 settles=bool(fields["settles"]),
                 garbage=_paths(fields["garbage"]),
+                named=_contents(fields.get("named", {})),
                 record=_bytes(fields["record"]),
                 servers=str(fields.get("servers", "")),  # not in those of releases before fleets
             )
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
             raise StoreError(
                 f"The journal of an unfinished operation on '{name}' can't be read: another "
                 "version of this tool may have written it. Use that version to finish, or delete "
@@ -132,6 +133,10 @@ def _text(data: bytes) -> str:
 
 def _bytes(text: str | None) -> bytes | None:
     return None if text is None else base64.b64decode(text, validate=True)
+
+
+def _contents(fields: Any) -> dict[str, bytes]:
+    return {path: base64.b64decode(fields[path], validate=True) for path in _paths(fields)}
 
 
 def _copies(fields: Any) -> dict[str, str]:

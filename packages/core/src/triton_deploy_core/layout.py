@@ -21,6 +21,20 @@ on Triton 2.51), unlike a load of files of which some are missing.
 """
 
 
+WARMUP = "warmup/"
+"""Where Triton looks for data that ``model_warmup`` names; it reads no other file there."""
+
+_NAMED_CONFIG = re.compile(r"configs/.+\.pbtxt", re.DOTALL)
+
+
+def is_named_config(path: str) -> bool:
+    """Tell whether a path inside a model's directory is a configuration for some hardware.
+
+    Triton reads ``configs/<name>.pbtxt`` when it was started with ``--model-config-name``.
+    """
+    return _NAMED_CONFIG.fullmatch(path) is not None
+
+
 def version_number(directory: str) -> int | None:
     """Return the version that Triton takes a directory inside a model for.
 

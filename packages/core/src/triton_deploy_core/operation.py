@@ -75,7 +75,8 @@ class Operation:
         finish = Journal(
             Phase.SETTLE,
             settled=plan.commit.settled,
-            settles=plan.commit.settles,
+            settles=plan.settles,
+            named=plan.named.settled,
             garbage=plan.garbage,
             record=record.encode(),
             servers=servers,
@@ -84,7 +85,7 @@ class Operation:
         holdings.watch(plan.contents.values())
         loading = False
         try:
-            self._files.keep(journal, now)
+            self._files.keep(journal, now, early=plan.named.early)
             if plan.files:
                 files = "1 file" if len(plan.files) == 1 else f"{len(plan.files)} files"
                 self._say(f"uploading {files} to {self._around.location}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from triton_deploy_core import layout
 from triton_deploy_core.errors import InvalidPackageError
 from triton_deploy_core.ports.store import Content, LocalFile, Source
 
@@ -39,7 +40,9 @@ class VersionPackage:
         files: path inside the version directory → source.
         config: ``config.pbtxt``, or None to leave it to the server's auto-complete.
         config_is_verbatim: the user wrote `config`: it is deployed byte for byte.
-        beside: path inside the model's directory, outside any version (labels) → source.
+        beside: path inside the model's directory, outside any version (labels, configurations for
+            kinds of hardware) → source. Such a configuration is given the version policy of
+            `config` unless that is the user's.
     """
 
     origin: Origin
@@ -47,6 +50,14 @@ class VersionPackage:
     config: bytes | None
     config_is_verbatim: bool = False
     beside: Mapping[str, Source] = field(default_factory=dict)
+
+    def named_configs(self) -> dict[str, bytes]:
+        """Return the configurations for kinds of hardware: path → content.
+
+        Raises:
+            InvalidPackageError: one can't be read on this machine.
+        """
+        return _named_configs(self.beside, self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +80,39 @@ class TreePackage:
             InvalidPackageError: the file can't be read on this machine.
         """
         source = self.files.get(CONFIG_FILE)
-        match source:
-            case None:
-                return None
-            case Content(data):
-                return data
-            case LocalFile(path):
-                try:
-                    return path.read_bytes()
-                except OSError as error:
-                    raise InvalidPackageError(f"{path} can't be read: {error.strerror}.") from error
-            case _:
-                raise InvalidPackageError(
-                    f"{CONFIG_FILE} of {self.origin.model_uri} is not at hand: a package's "
-                    "configuration has to be content or a local file."
-                )
+        return None if source is None else _at_hand(source, CONFIG_FILE, self.origin)
+
+    def named_configs(self) -> dict[str, bytes]:
+        """Return the configurations for kinds of hardware: path → content.
+
+        Raises:
+            InvalidPackageError: one can't be read on this machine.
+        """
+        return _named_configs(self.files, self.origin)
+
+
+def _named_configs(files: Mapping[str, Source], origin: Origin) -> dict[str, bytes]:
+    return {
+        path: _at_hand(files[path], path, origin)
+        for path in sorted(files)
+        if layout.is_named_config(path)
+    }
+
+
+def _at_hand(source: Source, path: str, origin: Origin) -> bytes:
+    match source:
+        case Content(data):
+            return data
+        case LocalFile(file):
+            try:
+                return file.read_bytes()
+            except OSError as error:
+                raise InvalidPackageError(f"{file} can't be read: {error.strerror}.") from error
+        case _:
+            raise InvalidPackageError(
+                f"{path} of {origin.model_uri} is not at hand: a package's "
+                "configuration has to be content or a local file."
+            )
 
 
 ModelPackage: TypeAlias = VersionPackage | TreePackage

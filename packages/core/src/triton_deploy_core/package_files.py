@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from triton_deploy_core import layout
 from triton_deploy_core.bookkeeping import OWN_DIRECTORY
 from triton_deploy_core.errors import InvalidPackageError
 from triton_deploy_core.keys import check_key, without_implied
@@ -43,4 +44,9 @@ def usable(files: Mapping[str, Source]) -> dict[str, Source]:
                 f"The model has a file {path!r}, but {OWN_DIRECTORY} is kept for files that a "
                 "deployment in progress needs. Remove it from the model, or rename it."
             )
-    return {path: files[path] for path in without_implied(files) - OWN_FILES}
+    return {path: files[path] for path in without_implied(files) if not is_written_apart(path)}
+
+
+def is_written_apart(path: str) -> bool:
+    """Tell whether a file is none of those that are transferred: records and configurations."""
+    return path in OWN_FILES or layout.is_named_config(path)

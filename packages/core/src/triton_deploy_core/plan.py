@@ -5,51 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from triton_deploy_core.policy import policy_of
-from triton_deploy_core.ports.config_format import ConfigFormat, Specific
+from triton_deploy_core.commit import Commit
+from triton_deploy_core.named_configs import NamedConfigs
 from triton_deploy_core.ports.store import Source
 from triton_deploy_core.snapshot import Snapshot
 from triton_deploy_core.stand_in import StandIn
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """The configuration whose write makes the new files the ones that are served.
-
-    Attributes:
-        config: it; None for a model without one.
-        settled: the configuration as its user wrote it. It differs from `config` where it would
-            also show what goes only later.
-    """
-
-    config: bytes | None
-    settled: bytes | None
-
-    @property
-    def settles(self) -> bool:
-        """Whether the settled configuration is still to be written after the commit."""
-        return self.config != self.settled
-
-    @classmethod
-    def of(
-        cls,
-        settled: bytes | None,
-        *,
-        serves: frozenset[int],
-        present: frozenset[int],
-        configs: ConfigFormat,
-    ) -> Commit:
-        """Return how a configuration comes into force that is to serve some versions.
-
-        Args:
-            settled: as its user wrote it.
-            serves: the versions.
-            present: all that there are at the commit.
-            configs: reads and rewrites configurations.
-        """
-        if policy_of(settled, configs).visible(present) == serves:
-            return cls(settled, settled)
-        return cls(configs.with_version_policy(settled or b"", Specific(serves)), settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +24,7 @@ class Plan:
         hiding: a configuration under which just what serves now is visible, whatever comes
             beside it, to be written first; None where the one in force does that.
         commit: the configuration whose write is the commit.
+        named: those for kinds of hardware, which come after it.
         serves: the versions that serve once the load is over.
         garbage: paths to delete once the new version serves; among them copied versions.
         stand_in: copies that serve, to whoever starts a server, while `files` and `removed` are
@@ -75,9 +36,15 @@ class Plan:
     removed: frozenset[str]
     hiding: bytes | None
     commit: Commit
+    named: NamedConfigs
     serves: frozenset[int]
     garbage: frozenset[str]
     stand_in: StandIn | None
+
+    @property
+    def settles(self) -> bool:
+        """Whether a configuration is still to be written after the commit."""
+        return self.commit.settles or bool(self.named.settled)
 
     def changes(self, now: Snapshot) -> bool:
         """Whether anything is to be done to what there is."""
@@ -85,6 +52,7 @@ class Plan:
             self.files
             or self.removed
             or self.garbage
-            or self.commit.settles
+            or self.settles
             or self.commit.config != now.config
+            or self.named.changes(now)
         )

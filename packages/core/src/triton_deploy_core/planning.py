@@ -41,14 +41,18 @@ def plan(
         ModelSourceError: a file of the package can't be read.
     """
     if isinstance(package, TreePackage):
-        return in_place_plan(usable(package.files), package.config(), now, holdings, configs)
+        contents, named = usable(package.files), package.named_configs()
+        return in_place_plan(
+            contents, package.config(), now, holdings, named=named, configs=configs
+        )
     serving = policy_of(now.config, configs).visible(now.versions)
     number = held_version(package, holdings, present=now.versions, serving=serving, configs=configs)
     if number is None:
         number = choose_version(package, taken=now.versions, serving=serving, configs=configs)
         if number in serving:
             files = numbered(package, number)
-            return in_place_plan(files, package.config, now, holdings, configs)
+            named = package.named_configs()
+            return in_place_plan(files, package.config, now, holdings, named=named, configs=configs)
     return fresh_version_plan(
         package, number, now, holdings, configs=configs, keep_versions=keep_versions
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from triton_deploy_core import layout
+from triton_deploy_core.commit import Commit
 from triton_deploy_core.hiding import hiding_config
 from triton_deploy_core.holdings import Holdings
 from triton_deploy_core.keys import displaced
+from triton_deploy_core.named_configs import NamedConfigs
 from triton_deploy_core.package import VersionPackage
-from triton_deploy_core.package_files import OWN_FILES, numbered
-from triton_deploy_core.plan import Commit, Plan
+from triton_deploy_core.package_files import is_written_apart, numbered
+from triton_deploy_core.plan import Plan
 from triton_deploy_core.policy import policy_of
 from triton_deploy_core.ports.config_format import ConfigFormat, Specific
 from triton_deploy_core.snapshot import Snapshot
@@ -34,9 +36,11 @@ def fresh_version_plan(
         configs: reads and rewrites configurations.
         keep_versions: how many versions that served before stay.
     """
-    final = package.config
+    final, named = package.config, package.named_configs()
     if not package.config_is_verbatim:
-        final = configs.with_version_policy(final or b"", Specific(frozenset({number})))
+        only = Specific(frozenset({number}))
+        final = configs.with_version_policy(final or b"", only)
+        named = {path: configs.with_version_policy(text, only) for path, text in named.items()}
     policy = policy_of(final, configs)
     serving = policy_of(now.config, configs).visible(now.versions)
     previous = [
@@ -55,7 +59,9 @@ def fresh_version_plan(
     gone = {
         path
         for path in now.files
-        if path not in contents and path not in OWN_FILES and layout.version_of(path) not in kept
+        if path not in contents
+        and not is_written_apart(path)
+        and layout.version_of(path) not in kept
     }
     copies = stand_in(now, changed.keys() | removed, taken=now.versions | {number}, configs=configs)
     return Plan(
@@ -70,6 +76,15 @@ def fresh_version_plan(
             final,
             serves=frozenset({number}),
             present=now.versions | {number},
+            configs=configs,
+        ),
+        named=NamedConfigs.of(
+            named,
+            now,
+            coming=frozenset({number}),
+            copied=frozenset() if copies is None else copies.versions,
+            later=now.versions - {number},
+            changing=changed.keys() | removed,
             configs=configs,
         ),
         serves=policy.visible({number}),

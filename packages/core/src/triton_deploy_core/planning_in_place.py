@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from triton_deploy_core import layout
+from triton_deploy_core.commit import Commit
 from triton_deploy_core.hiding import hiding_config
 from triton_deploy_core.holdings import Holdings, is_tritons
 from triton_deploy_core.keys import displaced
-from triton_deploy_core.package_files import OWN_FILES
-from triton_deploy_core.plan import Commit, Plan
+from triton_deploy_core.named_configs import NamedConfigs
+from triton_deploy_core.package_files import is_written_apart
+from triton_deploy_core.plan import Plan
 from triton_deploy_core.policy import policy_of
 from triton_deploy_core.ports.config_format import ConfigFormat
 from triton_deploy_core.ports.store import Source
@@ -22,6 +24,8 @@ def in_place_plan(
     config: bytes | None,
     now: Snapshot,
     holdings: Holdings,
+    *,
+    named: Mapping[str, bytes],
     configs: ConfigFormat,
 ) -> Plan:
     """Plan to replace what is there, path by path; what did not change stays as it is.
@@ -31,6 +35,7 @@ def in_place_plan(
         config: deployed byte for byte; None for a model without one.
         now: what there is.
         holdings: what is known of the bytes of that.
+        named: path → configuration for some hardware, deployed byte for byte.
         configs: reads and rewrites configurations.
     """
     changed = {path: source for path, source in contents.items() if not holdings.has(path, source)}
@@ -39,11 +44,17 @@ def in_place_plan(
     changing = layout.versions(changed)
     leftovers = {
         path
-        for path in set(now.files) - set(contents) - OWN_FILES - in_the_way
+        for path in set(now.files) - set(contents) - in_the_way
         if not (is_tritons(path) and layout.version_of(path) in coming - changing)
+        and not is_written_apart(path)
     }
-    # A version that goes as a whole can wait until the new ones serve.
-    later = {path for path in leftovers if layout.version_of(path) not in {None, *coming}}
+    # A version that goes as a whole can wait until the new ones serve, and so can warm-up data,
+    # without which the old ones would not load.
+    later = {
+        path
+        for path in leftovers
+        if layout.version_of(path) not in {None, *coming} or path.startswith(layout.WARMUP)
+    }
     removed = in_the_way | (leftovers - later)
     copies = stand_in(now, changed.keys() | removed, taken=now.versions | coming, configs=configs)
     copied = frozenset() if copies is None else copies.versions
@@ -60,6 +71,15 @@ def in_place_plan(
             config,
             serves=serves,
             present=coming | layout.versions(later) | copied,
+            configs=configs,
+        ),
+        named=NamedConfigs.of(
+            named,
+            now,
+            coming=coming,
+            copied=copied,
+            later=layout.versions(later),
+            changing=changed.keys() | removed,
             configs=configs,
         ),
         serves=serves,

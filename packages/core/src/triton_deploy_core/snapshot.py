@@ -21,12 +21,14 @@ class Snapshot:
         name: whose files these are.
         files: path inside the model's directory → file. Empty: there is no such directory.
         config: the content of ``config.pbtxt``, None where there is none.
+        named: path → content of the configurations for kinds of hardware.
         record: None where the directory is no deployment of ours.
     """
 
     name: DeploymentName
     files: Mapping[str, Blob]
     config: bytes | None
+    named: Mapping[str, bytes]
     record: Record | None
 
     @property
@@ -45,10 +47,12 @@ class Snapshot:
         start = layout.prefix(name)
         files = {blob.key[len(start) :]: blob for blob in store.list(start)}
         config = store.read(start + CONFIG_FILE).data if CONFIG_FILE in files else None
+        paths = sorted(filter(layout.is_named_config, files))
+        named = {path: store.read(start + path).data for path in paths}
         record = None
         if RECORD_FILE in files:
             record = Record.decode(store.read(start + RECORD_FILE).data, name)
-        return cls(name, files, config, record)
+        return cls(name, files, config, named, record)
 
 
 def read_record(store: BlobStore, name: DeploymentName) -> Record | None:

@@ -11,11 +11,16 @@ from mlflow_triton.input_example import read_input_example
 from mlflow_triton.layout_check import check_tree, refuse_problems
 from mlflow_triton.predict_inputs import to_inputs
 from mlflow_triton.predict_signature import ModelSignature
-from triton_deploy_core.errors import InvalidInputError, InvalidSettingError
+from triton_deploy_core.errors import (
+    InvalidInputError,
+    InvalidPackageError,
+    InvalidSettingError,
+)
 from triton_deploy_core.model_tree import ModelTree
 from triton_deploy_core.package import CONFIG_FILE, ModelPackage, TreePackage, VersionPackage
 from triton_deploy_core.ports.store import Content, Source
-from triton_deploy_transport.pbtxt import ModelConfig, parse, to_text
+from triton_deploy_transport.config_changes import ConfigChange, ConfigChanges
+from triton_deploy_transport.pbtxt import ModelConfig, PbtxtFormat, as_json, parse, to_text
 from triton_deploy_transport.warmup import add_warmup, described
 
 if TYPE_CHECKING:
@@ -43,12 +48,15 @@ def configured(package: ModelPackage, model: FlavorInput, options: PackageOption
         InvalidPackageError: Triton would refuse what comes of it.
         ModelSourceError: the input example can't be read.
     """
-    if not (options.changes or options.warmup):
-        return package
     laid_out = _LaidOut.of(package)
+    is_touched = bool(options.changes or options.warmup or options.hardware)
+    if not (is_touched or package.named_configs()):
+        return package
     config = _changed(laid_out, model, options)
     files = _warmup(config, model) if options.warmup else {}
-    done = laid_out.with_config(to_text(config), files)
+    files |= _for_hardware(laid_out, config, options.hardware)
+    text = to_text(config) if options.changes or options.warmup else laid_out.config
+    done = laid_out.with_config(text, files)
     if options.check:
         problems = check_tree(done.tree(), [str(model.name)])
         refuse_problems(problems, "the model with these settings")
@@ -66,6 +74,46 @@ def _changed(laid_out: _LaidOut, model: FlavorInput, options: PackageOptions) ->
     return changed
 
 
+def _for_hardware(
+    laid_out: _LaidOut, config: ModelConfig, given: Mapping[str, ConfigChange]
+) -> dict[str, bytes]:
+    """Return ``configs/<name>.pbtxt``, by path: those that were logged, and those that are given.
+
+    Args:
+        laid_out: the package.
+        config: what they are merged over. One that was logged beside a configuration of its user's
+            is complete, and stays as it is.
+        given: name → what is merged.
+    """
+    changes = {f"configs/{name}.pbtxt": change for name, change in given.items()}
+    for path, text in laid_out.package.named_configs().items():
+        if path in changes:
+            continue
+        if not laid_out.is_users:
+            changes[path] = ConfigChange.of_file(text, f"{path}, logged with the model")
+        elif isinstance(laid_out.package, VersionPackage):
+            _require_same_policy(path, text, config)
+    fixed = {**_FIXED, "version_policy": _POLICY}
+    return {
+        path: to_text(ConfigChanges((change,)).over(config, fixed))
+        for path, change in changes.items()
+    }
+
+
+def _require_same_policy(path: str, text: bytes, config: ModelConfig) -> None:
+    """Make sure that servers for some hardware serve the version that all the others serve.
+
+    Raises:
+        InvalidPackageError: they would not.
+    """
+    if PbtxtFormat().version_policy(text) != PbtxtFormat().version_policy(to_text(config)):
+        raise InvalidPackageError(
+            f"{path}, logged with the model, has another version_policy than its {CONFIG_FILE}: a "
+            "server that reads it would serve another version, and an update could be half seen. "
+            "Make them the same, and log the model again."
+        )
+
+
 def _warmup(config: ModelConfig, model: FlavorInput) -> dict[str, bytes]:
     example = read_input_example(model.files, model.mlmodel.input_example)
     if not config.input:
@@ -73,11 +121,7 @@ def _warmup(config: ModelConfig, model: FlavorInput) -> dict[str, bytes]:
             "warmup=true can't be had: the model's config.pbtxt names no inputs. Write them "
             "there, or leave the setting out."
         )
-    signature = ModelSignature(
-        described(config, str(model.name)),
-        max_batch_size=config.max_batch_size,
-        optional=frozenset(tensor.name for tensor in config.input if tensor.optional),
-    )
+    signature = ModelSignature.of(described(config, str(model.name)), as_json(config))
     try:
         given = to_inputs(example, signature)
         rows = slice(0, config.max_batch_size or None)
@@ -108,11 +152,12 @@ class _LaidOut:
             return cls(package, package.config(), is_users=True)
         return cls(package, package.config, package.config_is_verbatim)
 
-    def with_config(self, config: bytes, beside: Mapping[str, bytes]) -> _LaidOut:
+    def with_config(self, config: bytes | None, beside: Mapping[str, bytes]) -> _LaidOut:
         more: dict[str, Source] = {path: Content(data) for path, data in beside.items()}
         package = self.package
         if isinstance(package, TreePackage):
-            files = {**package.files, **more, CONFIG_FILE: Content(config)}
+            own = {} if config is None else {CONFIG_FILE: Content(config)}
+            files = {**package.files, **more, **own}
             return replace(self, package=replace(package, files=files), config=config)
         changed = replace(package, config=config, beside={**package.beside, **more})
         return replace(self, package=changed, config=config)

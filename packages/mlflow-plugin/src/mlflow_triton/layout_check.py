@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from mlflow_triton.layout_check_versions import (
     version_name_problems,
 )
 from triton_deploy_core.errors import InvalidPackageError
+from triton_deploy_core.layout import is_named_config
 from triton_deploy_core.model_tree import ModelTree
 from triton_deploy_core.package import CONFIG_FILE
 from triton_deploy_core.ports.store import Content, LocalFile, Source
@@ -53,43 +55,49 @@ def check_tree(tree: ModelTree[Source], names: Sequence[str]) -> list[Problem]:
     """Return what is wrong with a tree that was read already.
 
     Args:
-        tree: what is there. No file of it is read but ``config.pbtxt``, which has to be at hand:
-            content or a local file.
+        tree: what is there. No file of it is read but ``config.pbtxt`` and those for kinds of
+            hardware, which have to be at hand: content or local files.
         names: the names that ``name:`` in ``config.pbtxt`` may have, at least one.
     """
+    named = sorted(filter(is_named_config, tree.files))
+    in_use = [CONFIG_FILE, *named] if CONFIG_FILE in tree.files else named
+    found = [problem for path in in_use for problem in _problems_under(path, tree, names)]
+    if CONFIG_FILE not in tree.files:
+        found += _problems_without_config(tree)
+    # What is wrong with files is the same under each configuration.
+    return [*version_name_problems(tree), *dict.fromkeys(found)]
+
+
+def _problems_under(path: str, tree: ModelTree[Source], names: Sequence[str]) -> list[Problem]:
     try:
-        written = config_of(tree)
-        if written is None:
-            return [*version_name_problems(tree), *_problems_without_config(tree)]
-        config = parse_config(written)
+        config = parse_config(config_of(tree, path) or b"")
     except InvalidPackageError as error:
-        return [*version_name_problems(tree), _unparsable(error)]
+        return [replace(_unparsable(error), path=path)]
     except OSError as error:
-        problem = Problem(CONFIG_FILE, f"can't be read: {error.strerror}", "check its permissions")
-        return [*version_name_problems(tree), problem]
-    return [
-        *version_name_problems(tree),
+        return [Problem(path, f"can't be read: {error.strerror}", "check its permissions")]
+    found = [
         *config_problems(tree, config, names),
         *referenced_file_problems(tree, config),
         *_problems_of_versions(tree, config),
     ]
+    return [replace(p, path=path) if p.path == CONFIG_FILE else p for p in found]
 
 
-def config_of(tree: ModelTree[Source]) -> bytes | None:
-    """Return the configuration of a tree, None where it has none.
+def config_of(tree: ModelTree[Source], path: str = CONFIG_FILE) -> bytes | None:
+    """Return a configuration of a tree, None where it has none there.
 
     Raises:
         OSError: it can't be read.
     """
-    match tree.files.get(CONFIG_FILE):
+    match tree.files.get(path):
         case None:
             return None
         case Content(data):
             return data
-        case LocalFile(path):
-            return path.read_bytes()
+        case LocalFile(file):
+            return file.read_bytes()
         case elsewhere:
-            raise TypeError(f"{CONFIG_FILE} is not at hand: {elsewhere}")
+            raise TypeError(f"{path} is not at hand: {elsewhere}")
 
 
 def refuse_problems(problems: Iterable[Problem], subject: str) -> None:

@@ -275,7 +275,9 @@ SETTINGS: tuple[Setting, ...] = (
         "over the one that is generated or was logged: what it says goes before that. Inputs, "
         "outputs and warm-up samples are merged by name, entries of maps by key; other lists are "
         "replaced. Any field can also be given by its own name, which goes before the file: "
-        "-C instance_group='[{kind: KIND_CPU, count: 2}]'.",
+        "-C instance_group='[{kind: KIND_CPU, count: 2}]'. config.NAME=PATH is merged over all of "
+        "that to make configs/NAME.pbtxt, which Triton started with --model-config-name NAME reads "
+        "in place of config.pbtxt.",
         Use.DEPLOY | Use.RUN_LOCAL,
     ),
     Setting(
@@ -429,6 +431,7 @@ class Settings:
             check=self.values.get("check", True),
             own={key: value for key, value in self.values.items() if key not in _OWN_KEYS},
             changes=changes,
+            hardware=self.written.named_changes(),
             warmup=bool(self.values.get("warmup", False)),
         )
 
@@ -516,7 +519,7 @@ def _parsed(
         if key not in known:
             close = get_close_matches(key, [*known, *more], n=1)
             meant = f" Did you mean {close[0]}?" if close else ""
-            too = "; and any field of Triton's model configuration" if more else ""
+            too = ", config.NAME; and any field of Triton's model configuration" if more else ""
             raise InvalidSettingError(
                 f"{where.format(repr(key))}: there is no such setting here.{meant} "
                 f"Known ones: {', '.join(known)}{too}."

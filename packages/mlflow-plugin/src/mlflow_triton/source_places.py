@@ -32,8 +32,11 @@ class ArtifactPlace(Protocol):
         """The directory itself where it is on this machine, else None."""
         ...
 
-    def names(self) -> frozenset[str]:
-        """Return the names of the files and directories right in it; none if it does not exist."""
+    def names(self, directory: str = "") -> frozenset[str]:
+        """Return the names of the files and directories right in it, or right in one in it.
+
+        None if there is no such directory.
+        """
         ...
 
     def files(self, scratch: Scratch) -> ModelFiles:
@@ -41,7 +44,7 @@ class ArtifactPlace(Protocol):
         ...
 
     def some_files(self, names: Iterable[str], scratch: Scratch) -> ModelFiles:
-        """Return those files right in it that are files, downloading them where need be."""
+        """Return those paths in it that are files, downloading them where need be."""
         ...
 
 
@@ -56,11 +59,10 @@ class LocalPlace:
         """See `ArtifactPlace.uri`."""
         return str(self.path)
 
-    def names(self) -> frozenset[str]:
+    def names(self, directory: str = "") -> frozenset[str]:
         """See `ArtifactPlace.names`."""
-        if not self.path.is_dir():
-            return frozenset()
-        return frozenset(entry.name for entry in self.path.iterdir())
+        path = self.path / directory
+        return frozenset(entry.name for entry in path.iterdir()) if path.is_dir() else frozenset()
 
     def files(self, scratch: Scratch) -> ModelFiles:  # noqa: ARG002 (nothing is downloaded)
         """See `ArtifactPlace.files`."""
@@ -87,9 +89,11 @@ class StoredPlace:
         """See `ArtifactPlace.path`."""
         return
 
-    def names(self) -> frozenset[str]:
+    def names(self, directory: str = "") -> frozenset[str]:
         """See `ArtifactPlace.names`."""
-        return frozenset(path.partition("/")[0] for path in self.listed.sources)
+        start = f"{directory}/" if directory else ""
+        below = (path[len(start) :] for path in self.listed.sources if path.startswith(start))
+        return frozenset(path.partition("/")[0] for path in below)
 
     def files(self, scratch: Scratch) -> ModelFiles:  # noqa: ARG002 (nothing is downloaded)
         """See `ArtifactPlace.files`."""
@@ -113,9 +117,10 @@ class RemotePlace:
         """See `ArtifactPlace.path`."""
         return
 
-    def names(self) -> frozenset[str]:
+    def names(self, directory: str = "") -> frozenset[str]:
         """See `ArtifactPlace.names`."""
-        return frozenset(info.path.rpartition("/")[2] for info in self.repository.list_artifacts())
+        found = self.repository.list_artifacts(directory or None)
+        return frozenset(info.path.rpartition("/")[2] for info in found)
 
     def files(self, scratch: Scratch) -> ModelFiles:
         """See `ArtifactPlace.files`."""

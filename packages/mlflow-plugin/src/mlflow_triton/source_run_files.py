@@ -15,6 +15,9 @@ from mlflow.utils.uri import append_to_uri_path
 from mlflow_triton.mlmodel import MLmodel
 from mlflow_triton.source_lookup import Lookup
 from mlflow_triton.source_places import ArtifactPlace
+from triton_deploy_core.layout import is_named_config
+
+_CONFIGS = "configs"
 
 _log = logging.getLogger(__name__)
 
@@ -28,9 +31,10 @@ class RunFiles:
 
 
 def find_run_files(lookup: Lookup, mlmodel: MLmodel) -> RunFiles:
-    """Find ``config.pbtxt`` and ``*.txt`` that were logged to the run under the model's name.
+    """Find what was logged to the run under the model's name: configurations and ``*.txt``.
 
-    Only files right under that name count, as with NVIDIA's plugin. A run that was deleted for
+    ``config.pbtxt`` and ``*.txt`` count right under that name only, as with NVIDIA's plugin, and
+    ``configs/<name>.pbtxt``. A run that was deleted for
     good, or a model that this tracking server never had, has no files. A run that can still be
     restored has them: the registry goes on to offer its models, so they go on to deploy alike.
 
@@ -50,7 +54,12 @@ def find_run_files(lookup: Lookup, mlmodel: MLmodel) -> RunFiles:
         return RunFiles()
     uri = append_to_uri_path(run.info.artifact_uri, model.name)
     place = lookup.artifacts.place(uri)
-    return RunFiles(place, tuple(sorted(filter(_is_wanted, place.names()))))
+    names = place.names()
+    wanted = set(filter(_is_wanted, names))
+    if _CONFIGS in names:
+        paths = (f"{_CONFIGS}/{name}" for name in place.names(_CONFIGS))
+        wanted |= set(filter(is_named_config, paths))
+    return RunFiles(place, tuple(sorted(wanted)))
 
 
 def _is_wanted(name: str) -> bool:

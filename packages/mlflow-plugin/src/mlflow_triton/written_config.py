@@ -1,4 +1,4 @@
-"""What a user writes of a model's configuration: a file, and single fields."""
+"""What a user writes of a model's configuration: files and single fields."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from triton_deploy_transport.config_changes import ConfigChange, ConfigChanges
 
 CONFIG_KEY = "config"
+NAMED_PREFIX = f"{CONFIG_KEY}."
 
 _SWITCHED = "dynamic_batching"
 _BATCH = "max_batch_size"
@@ -27,14 +28,16 @@ class WrittenConfig:
     Attributes:
         path: a file to merge over the configuration.
         fields: field of ModelConfig → value, as text or as JSON's own values.
+        named: name → file for ``configs/<name>.pbtxt``.
     """
 
     path: str | None = None
     fields: Mapping[str, object] = field(default_factory=dict)
+    named: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Tell whether anything was written."""
-        return bool(self.path is not None or self.fields)
+        return bool(self.path is not None or self.fields or self.named)
 
     def changes(self, *, max_batch_size: int | None = None) -> ConfigChanges:
         """Read the file and the fields; fields go before the file.
@@ -57,6 +60,17 @@ class WrittenConfig:
             return changes
         return changes.then([ConfigChange.of_field(_BATCH, max_batch_size, f"-C {_BATCH}")])
 
+    def named_changes(self) -> dict[str, ConfigChange]:
+        """Read the files for kinds of hardware: name → what it says.
+
+        Raises:
+            InvalidSettingError: one of them can't be read.
+        """
+        return {
+            name: _read(path, f"-C {NAMED_PREFIX}{name}={path}")
+            for name, path in self.named.items()
+        }
+
 
 def fields_of_config() -> tuple[str, ...]:
     """Return every field of Triton's model configuration."""
@@ -76,23 +90,41 @@ def split_config(
 
     Returns:
         What is left for `settings`, and what a user writes of the configuration.
+
+    Raises:
+        InvalidSettingError: a configuration for hardware has no proper name.
     """
     known = frozenset(fields_of_config()) - _OURS - frozenset(flavors)
     ours: dict[str, object] = {}
     fields: dict[str, object] = {}
+    named: dict[str, str] = {}
     for key, value in given.items():
         if value is None:
             continue
-        if key in known or (key == _SWITCHED and _is_message(value)):
+        if key.startswith(NAMED_PREFIX):
+            named[_name(key)] = str(value)
+        elif key in known or (key == _SWITCHED and _is_message(value)):
             fields[key] = value
         else:
             ours[key] = value
     path = ours.pop(CONFIG_KEY, None)
-    return ours, WrittenConfig(None if path is None else str(path), fields)
+    return ours, WrittenConfig(None if path is None else str(path), fields, named)
 
 
 def _is_message(value: object) -> bool:
     return isinstance(value, Mapping) or (isinstance(value, str) and value.lstrip()[:1] == "{")
+
+
+def _name(key: str) -> str:
+    from triton_deploy_core.names import DeploymentName  # noqa: PLC0415
+
+    name = key.removeprefix(NAMED_PREFIX)
+    if not DeploymentName.is_valid(name):
+        raise InvalidSettingError(
+            f"-C {key!r}: {name!r} is no name for --model-config-name. Use letters, digits and "
+            "._~- alone."
+        )
+    return name
 
 
 def _read(path: str, source: str) -> ConfigChange:

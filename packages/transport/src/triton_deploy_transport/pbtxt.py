@@ -7,13 +7,14 @@ Importing this module imports protobuf and the classes that tritonclient generat
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from triton_deploy_core.errors import InvalidPackageError
 from triton_deploy_core.ports.config_format import AllVersions, Latest, Specific
+from triton_deploy_transport._message_json import to_json
 from triton_deploy_transport._one_line import one_line
 from triton_deploy_transport._suggestions import suggestion
 
@@ -103,6 +104,11 @@ def read_text(config: bytes, into: _MessageT) -> _MessageT:
 def to_text(config: model_config_pb2.ModelConfig) -> bytes:
     """Write a configuration: fields in the order of their numbers, maps by key, UTF-8 as it is."""
     return text_format.MessageToString(config, as_utf8=True).encode("utf-8")
+
+
+def as_json(config: model_config_pb2.ModelConfig) -> dict[str, Any]:
+    """Return a configuration as Triton tells it over HTTP."""
+    return to_json(config)
 
 
 class PbtxtFormat:

@@ -54,8 +54,16 @@ class ModelDirectory:
         return (self.config_tag, sorted((tags | dict(self.beside)).items()))
 
 
-def read_directory(store: BlobStore, name: str, *, auto_complete: bool) -> ModelDirectory:
+def read_directory(
+    store: BlobStore, name: str, *, auto_complete: bool, config_name: str | None = None
+) -> ModelDirectory:
     """Look at a model's directory in the repository.
+
+    Args:
+        store: the repository.
+        name: the model's.
+        auto_complete: whether a model without a configuration is completed.
+        config_name: ``--model-config-name``: the file of that name goes before ``config.pbtxt``.
 
     Raises:
         PollFailedError: there is none, or its configuration is not one that Triton takes.
@@ -64,10 +72,12 @@ def read_directory(store: BlobStore, name: str, *, auto_complete: bool) -> Model
     if not tags:
         raise PollFailedError("directory does not exist")
     try:
-        config = _config(store, name, tags, auto_complete=auto_complete)
+        named = f"configs/{config_name}.pbtxt"
+        file = named if named in tags else CONFIG_FILE
+        config = _config(store, name, file, tags, auto_complete=auto_complete)
     except (BlobNotFoundError, InvalidPackageError) as error:
         raise PollFailedError(str(error)) from error
-    config_tag = tags.pop(CONFIG_FILE, "")
+    config_tag = tags.pop(file, "")
     versions, beside = _split(tags)
     return _checked(ModelDirectory(config, versions, beside, None, config_tag), name)
 
@@ -93,11 +103,11 @@ def with_config(directory: ModelDirectory, config: Mapping[str, Any], name: str)
 
 
 def _config(
-    store: BlobStore, name: str, tags: Mapping[str, str], *, auto_complete: bool
+    store: BlobStore, name: str, file: str, tags: Mapping[str, str], *, auto_complete: bool
 ) -> dict[str, Any]:
     config: dict[str, Any] = {}
-    if CONFIG_FILE in tags:
-        config = parse(store.read(f"{name}/{CONFIG_FILE}").data)
+    if file in tags:
+        config = parse(store.read(f"{name}/{file}").data)
     elif not auto_complete:
         raise PollFailedError(f"{CONFIG_FILE} does not exist")
     if auto_complete and not (config.get("backend") or config.get("platform")):

@@ -26,6 +26,7 @@ def find_directory(
     model: SimulatedModel,
     *,
     auto_complete: bool,
+    config_name: str | None = None,
 ) -> ModelDirectory:
     """Return what a load works on: the repository's directory, or what came with the call.
 
@@ -36,7 +37,7 @@ def find_directory(
     """
     if override is not None and override.files:
         return directory_of(override, name)
-    directory = read_directory(store, name, auto_complete=auto_complete)
+    directory = read_directory(store, name, auto_complete=auto_complete, config_name=config_name)
     if override is not None:
         return with_config(directory, override.config, name)
     if model.sticky is not None:

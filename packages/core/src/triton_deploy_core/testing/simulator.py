@@ -85,6 +85,7 @@ class SimulatedTriton(SingleServer):
         mode: EXPLICIT starts with nothing loaded, the others with all that is in the repository.
         unload_seconds: how long a version is UNLOADING.
         auto_complete: a model without ``config.pbtxt`` is served, as Triton can by default.
+        config_name: ``--model-config-name``: which ``configs/<name>.pbtxt`` it reads.
         url: how it is named in messages.
         has: what models may need of a server, such as ``gpu``; see `simulated_content`.
 
@@ -104,6 +105,7 @@ class SimulatedTriton(SingleServer):
         mode: ControlMode = ControlMode.EXPLICIT,
         unload_seconds: float = 1.0,
         auto_complete: bool = True,
+        config_name: str | None = None,
         url: str = "simulated:8000",
         has: Collection[str] = (),
     ) -> None:
@@ -112,6 +114,7 @@ class SimulatedTriton(SingleServer):
         self.mode = mode
         self.unload_seconds = unload_seconds
         self.auto_complete = auto_complete
+        self.config_name = config_name
         self.before_call: CallHook | None = None
         self.after_call: CallHook | None = None
         self.reachable = True
@@ -372,7 +375,12 @@ class SimulatedTriton(SingleServer):
         model = self._models.get(name, SimulatedModel())
         try:
             directory = find_directory(
-                self.store, name, override, model, auto_complete=self.auto_complete
+                self.store,
+                name,
+                override,
+                model,
+                auto_complete=self.auto_complete,
+                config_name=self.config_name,
             )
             pending = prepare(
                 self.store, name, directory, model.ready, self.clock.monotonic(), has=self.has

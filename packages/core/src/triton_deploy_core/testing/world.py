@@ -36,6 +36,7 @@ class SimulatedWorld:
         files: what there is in the repository.
         fleet_of: how many servers make a fleet; None: one server, as it is.
         rollout: how operations go through the fleet.
+        config_name: the ``--model-config-name`` of a server that is no fleet.
 
     Attributes:
         clock: the time that all of it shares.
@@ -50,11 +51,12 @@ class SimulatedWorld:
         *,
         fleet_of: int | None = None,
         rollout: Rollout | None = None,
+        config_name: str | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.store = MemoryStore(files, clock=self.clock)
         self.servers = (
-            [SimulatedTriton(self.store, clock=self.clock)]
+            [SimulatedTriton(self.store, clock=self.clock, config_name=config_name)]
             if fleet_of is None
             else simulated_servers(fleet_of, self.store, self.clock)
         )

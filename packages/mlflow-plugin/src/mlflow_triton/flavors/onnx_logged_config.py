@@ -62,7 +62,7 @@ def check_logged_config(
     logged: LoggedConfig,
     name: DeploymentName,
     files: Mapping[str, Source],
-    labels: Mapping[str, Source],
+    beside: Mapping[str, Source],
 ) -> None:
     """Refuse what Triton would refuse of a configuration and the files it goes with.
 
@@ -70,5 +70,5 @@ def check_logged_config(
         InvalidPackageError: with all that is wrong.
     """
     versioned = {f"{logged.version}/{path}": source for path, source in files.items()}
-    tree = ModelTree.of_files({**labels, **versioned, CONFIG_FILE: Content(logged.content)})
+    tree = ModelTree.of_files({**beside, **versioned, CONFIG_FILE: Content(logged.content)})
     refuse_problems(check_tree(tree, [str(name)]), f"the {CONFIG_FILE} logged with the model")

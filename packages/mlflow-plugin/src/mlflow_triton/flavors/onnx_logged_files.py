@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlflow_triton.model_files import read_small
-from triton_deploy_core.errors import InvalidPackageError
+from triton_deploy_core.errors import InvalidPackageError, ModelSourceError
+from triton_deploy_core.layout import is_named_config
+from triton_deploy_core.ports.store import Content, Source
 
 if TYPE_CHECKING:
     from triton_deploy_core.ports.source import ModelFiles
-    from triton_deploy_core.ports.store import Source
+
+_CONFIGS = "configs"
 
 MLFLOW_TEXT_FILES = frozenset({"constraints.txt", "environment_variables.txt", "requirements.txt"})
 """``*.txt`` that MLflow itself writes into a model's directory: no labels."""
@@ -48,6 +52,16 @@ class LoggedFiles:
         names = {name for files in self._all() for name in files.names() if name.endswith(".txt")}
         wanted = [*named, *sorted(names - MLFLOW_TEXT_FILES)]
         return {name: found for name in wanted if (found := self.find(name)) is not None}
+
+    def named_configs(self) -> dict[str, Source]:
+        """Return the configurations for kinds of hardware, ``configs/<name>.pbtxt``, as content."""
+        found: dict[str, Source] = {}
+        for files in reversed(self._all()):
+            with suppress(ModelSourceError):
+                paths = (f"{_CONFIGS}/{path}" for path in files.tree(_CONFIGS)[0].files)
+                named = sorted(filter(is_named_config, paths))
+                found |= {path: Content(read_small(files, path)) for path in named}
+        return found
 
     def data_file(self, model_file: str, location: str) -> Source:
         """Return where a file with external data is.

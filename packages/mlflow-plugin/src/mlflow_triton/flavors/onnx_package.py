@@ -45,17 +45,18 @@ def onnx_package(model: FlavorInput, options: PackageOptions) -> VersionPackage:
     weights = {location: logged.data_file(path, location) for location in external}
     files = _version_files(name, source, weights)
     labels = logged.labels(_label_names(written))
+    beside = {**labels, **logged.named_configs()}
     if written is None:
         config = generate_config(read_graph(onnx_model), options)
-        return VersionPackage(model.origin(FLAVOR_NAME), files, config, beside=labels)
+        return VersionPackage(model.origin(FLAVOR_NAME), files, config, beside=beside)
     if options.check:
-        check_logged_config(written, model.name, files, labels)
+        check_logged_config(written, model.name, files, beside)
     return VersionPackage(
         model.origin(FLAVOR_NAME),
         files,
         written.content,
         config_is_verbatim=True,
-        beside=labels,
+        beside=beside,
     )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlflow_triton.mlmodel import MLmodel
     from triton_deploy_core.names import DeploymentName
     from triton_deploy_core.ports.source import ModelFiles
-    from triton_deploy_transport.config_changes import ConfigChanges
+    from triton_deploy_transport.config_changes import ConfigChange, ConfigChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class PackageOptions:
         own: the settings that flavors declare (`Flavor.settings`), as far as they were given.
         changes: what is merged over the configuration, whichever flavor it comes from. No flavor
             has to look at it: see `mlflow_triton.configuring`.
+        hardware: name of a kind of hardware → what is merged over the configuration for it.
         warmup: whether Triton runs the model's input example on each version before it serves.
     """
 
@@ -41,6 +42,7 @@ class PackageOptions:
     check: bool = True
     own: Mapping[str, Any] = field(default_factory=dict)
     changes: ConfigChanges | None = None
+    hardware: Mapping[str, ConfigChange] = field(default_factory=dict)
     warmup: bool = False
 
     def named(self) -> tuple[str, ...]:

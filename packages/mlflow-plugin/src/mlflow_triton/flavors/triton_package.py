@@ -12,6 +12,7 @@ from mlflow_triton.layout_check_config import is_ensemble, parse_config
 from mlflow_triton.layout_check_versions import version_directories
 from mlflow_triton.model_files import read_small
 from triton_deploy_core.errors import InvalidPackageError, InvalidSettingError
+from triton_deploy_core.layout import is_named_config
 from triton_deploy_core.model_tree import ModelTree
 from triton_deploy_core.package import CONFIG_FILE, TreePackage
 from triton_deploy_core.ports.store import Content, Source, StoredObject
@@ -78,11 +79,13 @@ def _is_inside(path: str) -> bool:
 def _with_config_at_hand(
     tree: ModelTree[Source], files: ModelFiles, directory: str
 ) -> ModelTree[Source]:
-    """Read the one file that has to be known here, wherever it is."""
-    if not isinstance(tree.files.get(CONFIG_FILE), StoredObject):
-        return tree
-    config = Content(read_small(files, f"{directory}/{CONFIG_FILE}"))
-    return ModelTree({**tree.files, CONFIG_FILE: config}, tree.directories)
+    """Read the files that have to be known here, wherever they are: configurations."""
+    read = {
+        path: Content(read_small(files, f"{directory}/{path}"))
+        for path, source in tree.files.items()
+        if isinstance(source, StoredObject) and (path == CONFIG_FILE or is_named_config(path))
+    }
+    return ModelTree({**tree.files, **read}, tree.directories)
 
 
 def _with_lost_directories(tree: ModelTree[Source], entry: Mapping[str, Any]) -> ModelTree[Source]:
