@@ -144,7 +144,7 @@ class Files:
             now: what there is.
             coming: versions that servers are told to load meanwhile.
         """
-        own = sorted(OWN_FILES & now.files.keys())
+        own = sorted((OWN_FILES | now.named.keys()) & now.files.keys())
         return Journal(
             phase=Phase.UNDO,
             before={path: blob.etag for path, blob in now.files.items()},
