@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
 from triton_deploy_core.errors import InvalidSettingError
-from triton_deploy_transport import connect
+from triton_deploy_core.fleet.rollout import Rollout, Strategy
+from triton_deploy_transport import connect, connect_for_requests
 from triton_deploy_transport._server_url import GRPC_SCHEMES, HTTP_SCHEMES, ServerUrl
 from triton_deploy_transport.grpc import GrpcServer
 from triton_deploy_transport.http import HttpServer
@@ -65,7 +67,7 @@ def test_what_is_no_url(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://me:s3cret@host:1x", "ftp://me:s3cret@host", "me:s3cret@h,h2"]
+    "url", ["http://me:s3cret@host:1x", "ftp://me:s3cret@host", "me:s3cret@h,h2:x"]
 )
 def test_no_message_holds_a_secret(url: str) -> None:
     with pytest.raises(InvalidSettingError) as caught:
@@ -97,15 +99,46 @@ def test_what_is_no_url_for_grpc(url: str) -> None:
         connect(url)
 
 
-def test_a_fleet_is_refused_with_a_way_out() -> None:
-    with pytest.raises(InvalidSettingError, match=r"several servers.*one URL"):
-        connect("h1:8000,h2:8000")
+def test_several_urls_are_a_fleet() -> None:
+    fleet = connect("h1:8000, grpc://me:s3cret@h2:8001 ,https://h3/a,http://h1:8000")
+    assert [server.url for server in fleet.servers()] == [
+        "h1:8000",
+        "grpc://h2:8001",
+        "https://h3/a",
+    ]
+    assert [type(server) for server in fleet.servers()] == [HttpServer, GrpcServer, HttpServer]
+    assert "s3cret" not in fleet.url
+    fleet.close()
+
+
+@pytest.mark.parametrize("url", ["h1:8000,", ",", "h1:8000,,h2:8000", "h1:8000,ftp://h2", "h1,a b"])
+def test_what_is_no_fleet(url: str) -> None:
+    for make in (connect, connect_for_requests):
+        with pytest.raises(InvalidSettingError) as caught:
+            make(url)
+        assert str(caught.value).isprintable()
+
+
+def test_what_a_fleet_goes_through() -> None:
+    rollout = Rollout(strategy=Strategy.ROLLING)
+    with closing(connect("h1,h2", rollout=rollout)) as fleet:
+        assert fleet._rollout is rollout
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("inf"), float("nan")])
 def test_time_outs_are_positive_and_finite(seconds: float) -> None:
     with pytest.raises(InvalidSettingError, match="request_timeout"):
         HttpServer("host:8000", request_timeout=seconds)
+
+
+def test_one_server_needs_nothing_of_a_fleet() -> None:
+    code = (
+        "import sys; from triton_deploy_transport import connect_for_requests; "
+        "connect_for_requests('h:8000').close(); "
+        "print([m for m in sys.modules if 'fleet' in m or 'directory' in m or m == 'dns'])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert result.stdout.strip() == b"[]"
 
 
 def test_http_alone_imports_neither_protobuf_nor_grpc() -> None:

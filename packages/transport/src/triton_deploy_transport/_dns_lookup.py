@@ -7,19 +7,16 @@ same DNS servers. It comes with the extra ``dns`` and is imported where it is us
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 from triton_deploy_core.errors import InvalidSettingError
+from triton_deploy_transport.nameserver import parse_nameserver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-DNS_PORT = 53
-_HOST = re.compile(r"[A-Za-z0-9.:_-]+")
 _RECORDS = {"A": "address", "AAAA": "address", "SRV": "SRV record"}
 
 
@@ -134,23 +131,6 @@ class NameserverLookup:
         resolver.nameservers = list(hosts)
         resolver.port = self._port
         return resolver
-
-
-def parse_nameserver(text: str) -> tuple[str, int]:
-    """Return host and port of a DNS server.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    problem = "it has to be host:port of a DNS server, such as 127.0.0.1:8600"
-    try:
-        parts = urlsplit(f"//{text.strip()}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError(problem) from None
-    if not host or port == 0 or parts.netloc != text.strip() or _HOST.fullmatch(host) is None:
-        raise ValueError(problem)
-    return host, port or DNS_PORT
 
 
 def _ask(

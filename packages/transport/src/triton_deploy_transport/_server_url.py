@@ -18,6 +18,9 @@ TRITON_PORT = 8000
 _PORTS = {"http": 80, "https": 443, "grpc": 8001, "grpcs": 8001}
 HTTP_SCHEMES = ("http", "https")
 GRPC_SCHEMES = ("grpc", "grpcs")
+SCHEMES = (*HTTP_SCHEMES, *GRPC_SCHEMES)
+DNS, KUBERNETES = "dns", "k8s"
+"""What URLs of directories begin with."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _LABEL = r"[A-Za-z0-9_-]{1,63}"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9._-]+)?")
@@ -103,6 +106,28 @@ def scheme_of(url: str) -> str:
     """Return a URL's scheme in lower case, ``http`` for a bare ``host:port``."""
     found = _SCHEME.match(url)
     return found[1].lower() if found else "http"
+
+
+def names_several(urls: str) -> bool:
+    """Tell whether a text stands for several servers, or for others at another time."""
+    return "," in urls or scheme_of(urls).partition("+")[0] in {DNS, KUBERNETES}
+
+
+def require_known_scheme(url: str) -> None:
+    """Refuse the URL of a server that speaks something else than Triton does.
+
+    Raises:
+        InvalidSettingError: its scheme is none of `SCHEMES`.
+    """
+    if scheme_of(url) in SCHEMES:
+        return
+    known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+    message = (
+        f"{without_secrets(url)!r}: Triton speaks HTTP and gRPC ({known}): give one of its "
+        f"addresses, such as http://host:8000, or what knows them ({DNS}+http://…, "
+        f"{KUBERNETES}://…)"
+    )
+    raise InvalidSettingError(message)
 
 
 def without_secrets(url: str) -> str:

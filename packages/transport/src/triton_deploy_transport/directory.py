@@ -14,16 +14,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from triton_deploy_core.errors import InvalidSettingError
 from triton_deploy_transport._dns_directory import DnsDirectory
 from triton_deploy_transport._dns_lookup import NameserverLookup, SystemLookup
 from triton_deploy_transport._kubernetes_directory import KubernetesDirectory
 from triton_deploy_transport._server_url import (
-    GRPC_SCHEMES,
-    HTTP_SCHEMES,
+    DNS,
+    KUBERNETES,
+    SCHEMES,
     ServerUrl,
+    require_known_scheme,
     scheme_of,
-    without_secrets,
 )
 from triton_deploy_transport.server_address import ServerAddress
 
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from triton_deploy_transport.server_address import Directory
-
-_SCHEMES = (*HTTP_SCHEMES, *GRPC_SCHEMES)
-_DNS, _KUBERNETES = "dns", "k8s"
 
 
 def open_directory(urls: str, *, nameserver: str | None = None, timeout: float = 60.0) -> Directory:
@@ -48,13 +45,8 @@ def open_directory(urls: str, *, nameserver: str | None = None, timeout: float =
     Raises:
         InvalidSettingError: a text of no such form.
     """
-    directories = [_opened(url.strip(), nameserver, timeout) for url in urls.split(",")]
+    directories = [_opened(url.strip(" "), nameserver, timeout) for url in urls.split(",")]
     return directories[0] if len(directories) == 1 else JoinedDirectory(directories)
-
-
-def names_several(urls: str) -> bool:
-    """Tell whether a text stands for several servers, or for others at another time."""
-    return "," in urls or scheme_of(urls).partition("+")[0] in {_DNS, _KUBERNETES}
 
 
 class FixedDirectory:
@@ -65,15 +57,8 @@ class FixedDirectory:
     """
 
     def __init__(self, url: str) -> None:
-        if scheme_of(url) not in _SCHEMES:
-            known = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
-            message = (
-                f"{without_secrets(url)!r}: Triton speaks HTTP and gRPC ({known}): give one of its "
-                f"addresses, such as http://host:8000, or what knows them ({_DNS}+http://…, "
-                f"{_KUBERNETES}://…)"
-            )
-            raise InvalidSettingError(message)
-        ServerUrl.parse(url, _SCHEMES)
+        require_known_scheme(url)
+        ServerUrl.parse(url, SCHEMES)
         self._url = url
 
     def find(self) -> Sequence[ServerAddress]:
@@ -91,7 +76,7 @@ class JoinedDirectory:
         """See `Directory.find`."""
         found: dict[tuple[str, int, str], ServerAddress] = {}
         for address in self._all():
-            url = ServerUrl.parse(address.url, _SCHEMES)
+            url = ServerUrl.parse(address.url, SCHEMES)
             found.setdefault((url.host, url.port, url.prefix), address)
         return list(found.values())
 
@@ -102,13 +87,13 @@ class JoinedDirectory:
 
 def _opened(url: str, nameserver: str | None, timeout: float) -> Directory:
     kind, plus, _ = scheme_of(url).partition("+")
-    if kind == _DNS and plus:
+    if kind == DNS and plus:
         lookup = (
             SystemLookup(timeout=timeout)
             if nameserver is None
             else NameserverLookup(nameserver, timeout=timeout)
         )
         return DnsDirectory(url, lookup)
-    if kind == _KUBERNETES:
+    if kind == KUBERNETES:
         return KubernetesDirectory(url, timeout=timeout)
     return FixedDirectory(url)
