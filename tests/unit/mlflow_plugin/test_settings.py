@@ -8,6 +8,7 @@ import pytest
 from mlflow_triton.flavors.packaging import PackageOptions
 from mlflow_triton.settings import DEFAULT_URL, SETTINGS, Setting, Use, read_settings
 from triton_deploy_core.errors import InvalidSettingError
+from triton_deploy_core.fleet.rollout import Parallelism, Rollout, Strategy
 from triton_deploy_transport.access import Access
 
 ENVIRONMENT = {"TRITON_URL": "from-environment:1", "TRITON_TIMEOUT": "11"}
@@ -69,6 +70,9 @@ def test_how_objects_are_stored_on_s3_can_be_said_everywhere():
         ("triton:http://[::1]:8000", "http://[::1]:8000"),
         ("triton://host:1?timeout=5", "host:1"),
         ("triton:http://host:1?timeout=5", "http://host:1"),
+        ("triton:h1:1,grpc://h2:2?timeout=5", "h1:1,grpc://h2:2"),
+        ("triton:dns+grpc://triton:8001?nameserver=[::1]:53", "dns+grpc://triton:8001"),
+        ("triton:k8s+grpc://ml/triton:8001", "k8s+grpc://ml/triton:8001"),
     ],
 )
 def test_target_uris(target_uri, url):
@@ -167,12 +171,29 @@ def test_switches(text, value):
         ("instance_count", "0", "1 or more"),
         ("dynamic_batching", "maybe", "true or false"),
         ("triton_url", "", "empty"),
+        ("nameserver", "dns:x", "host:port of a DNS server"),
+        ("strategy", "some", "all or rolling"),
+        ("parallelism", "0", "a whole number above 0, or a share such as 25%"),
+        ("parallelism", "101%", "a share such as 25%"),
+        ("quorum", "0", "1 or more"),
+        ("servers", " ", "empty"),
     ],
 )
 def test_a_value_that_a_setting_can_not_have(key, value, what):
     message = refusal(config={key: value})
     assert message.startswith(f"-C {key}={str(value)!r}")
     assert what in message
+
+
+def test_how_operations_go_through_a_fleet():
+    config = {"strategy": "Rolling", "parallelism": "25%", "quorum": 2, "servers": "gpu-*,b"}
+    settings = read_settings(Use.DEPLOY, config=config, environment={})
+    assert settings.rollout == Rollout(Strategy.ROLLING, Parallelism(share=0.25), quorum=2)
+    assert settings.servers == "gpu-*,b"
+    environment = {"TRITON_PARALLELISM": "3", "TRITON_NAMESERVER": "127.0.0.1:8600"}
+    settings = read_settings(Use.DELETE, environment=environment)
+    assert settings.rollout == Rollout(parallelism=Parallelism(count=3))
+    assert (settings.servers, settings.nameserver) == (None, "127.0.0.1:8600")
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http"])

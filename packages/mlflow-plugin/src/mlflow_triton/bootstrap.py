@@ -13,22 +13,37 @@ from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow_triton.log_progress import LogProgress
 from mlflow_triton.settings import Settings
 from mlflow_triton.terminal_progress import drawn_on
+from triton_deploy_core.ports.model_server import ModelServer
 from triton_deploy_core.ports.progress import Progress
 from triton_deploy_core.ports.server import InferenceServer
 from triton_deploy_core.ports.source import ModelSource
 from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.service import DeploymentService
-from triton_deploy_transport import connect
+from triton_deploy_transport import connect, connect_for_requests
 
 
 def server(settings: Settings) -> InferenceServer:
-    """Return the server that the settings name."""
+    """Return the server that the settings name, or the fleet that there is now."""
     _keep_grpc_quiet()
     return connect(
         settings.triton_url,
         request_timeout=settings.request_timeout,
         access=settings.access,
         keepalive=settings.keepalive,
+        nameserver=settings.nameserver,
+        rollout=settings.rollout,
+    )
+
+
+def model_server(settings: Settings) -> ModelServer:
+    """Return what answers predictions, from the servers that the settings name now and later."""
+    _keep_grpc_quiet()
+    return connect_for_requests(
+        settings.triton_url,
+        request_timeout=settings.request_timeout,
+        access=settings.access,
+        keepalive=settings.keepalive,
+        nameserver=settings.nameserver,
     )
 
 

@@ -31,11 +31,12 @@ def create(
     Raises:
         DeployError: it could not be done; nothing was left behind.
     """
-    service.require_new(name)
+    servers = settings.servers or ""
+    service.require_new(name, servers=servers)
     options = settings.package_options
     with bootstrap.model_source(settings).open(model_uri) as model:
         package = make_package(DeploymentName(name), model, flavor, options)
-        return service.create(name, package).record
+        return service.create(name, package, servers=servers).record
 
 
 def update(
@@ -52,14 +53,18 @@ def update(
     Raises:
         DeployError: it could not be done; the old model still serves.
     """
-    record = service.require_existing(name)
+    record = service.require_existing(name, servers=settings.servers)
     if not model_uri:
         model_uri, flavor = record.mlflow_model_uri, flavor or record.flavor
     options = settings.package_options
     with bootstrap.model_source(settings).open(model_uri) as model:
         package = make_package(DeploymentName(name), model, flavor, options)
         done = service.update(
-            name, package, keep_versions=settings.keep_versions, force=settings.force
+            name,
+            package,
+            keep_versions=settings.keep_versions,
+            force=settings.force,
+            servers=settings.servers,
         )
         return done.record
 

@@ -272,10 +272,10 @@ class TritonDeploymentClient(BaseDeploymentClient):
 
         settings = self._settings(Use.REQUEST)
         limits = settings.request_timeout, settings.keepalive
-        key = settings.triton_url, settings.access, *limits
+        key = settings.triton_url, settings.nameserver, settings.access, *limits
         with self._lock:
             if key not in self._predictors:
-                self._predictors[key] = Predictor(bootstrap.server(settings))
+                self._predictors[key] = Predictor(bootstrap.model_server(settings))
             predictor = self._predictors[key]
         self._last = environment, predictor, settings.request_timeout
         return predictor, settings.request_timeout

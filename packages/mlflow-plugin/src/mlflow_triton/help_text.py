@@ -48,6 +48,7 @@ Target URIs:
   triton:http://host:8000                 this server
   triton:grpcs://host:8001?tls_ca=ca.pem  this one over gRPC, with TLS
   triton://host:8000?request_timeout=5    this server, and any setting as key=value
+  triton:grpc://host:8001,grpc://b:8001   a fleet of servers that read one repository
 
 Settings: -C key=value (or config= in Python) goes before the target URI, which goes before the
 environment. predict, get and list have no -C: give theirs in the target URI or the environment.

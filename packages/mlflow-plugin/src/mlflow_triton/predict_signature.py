@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from triton_deploy_core.ports.server import InferenceServer, ModelMetadata, TensorSpec
+from triton_deploy_core.ports.model_server import ModelServer
+from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class ModelSignature:
         object.__setattr__(self, "input_names", names)
 
     @classmethod
-    def ask(cls, server: InferenceServer, name: str) -> ModelSignature:
+    def ask(cls, server: ModelServer, name: str) -> ModelSignature:
         """Ask a server what it serves now.
 
         Raises:

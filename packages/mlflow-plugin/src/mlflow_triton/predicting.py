@@ -27,19 +27,19 @@ from triton_deploy_core.names import DeploymentName
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from triton_deploy_core.ports.model_server import ModelServer
     from triton_deploy_core.ports.request_options import RequestOptions
-    from triton_deploy_core.ports.server import InferenceServer
 
 
 class Predictor:
-    """Predictions with the models of one server. Safe for several threads.
+    """Predictions with the models of one server, or of several. Safe for several threads.
 
     A model is asked once what it takes. That it was updated since, perhaps by somebody else, shows
     when inputs do not fit or are refused: it is then asked again, and where the answer is
     another one, so is the prediction.
     """
 
-    def __init__(self, server: InferenceServer) -> None:
+    def __init__(self, server: ModelServer) -> None:
         self._server = server
         self._signatures: dict[str, ModelSignature] = {}
 

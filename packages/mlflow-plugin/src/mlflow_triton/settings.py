@@ -18,8 +18,15 @@ from mlflow_triton.flavors.packaging import PackageOptions
 from mlflow_triton.flavors.registry import Registry
 from mlflow_triton.written_config import CONFIG_KEY, WrittenConfig, fields_of_config, split_config
 from triton_deploy_core.errors import InvalidSettingError
+from triton_deploy_core.fleet.rollout import (
+    DEFAULT_PARALLELISM,
+    Parallelism,
+    Rollout,
+    Strategy,
+)
 from triton_deploy_core.service import DEFAULT_KEEP_VERSIONS, DEFAULT_TIMEOUT_SECONDS
 from triton_deploy_transport.access import Access, parse_headers
+from triton_deploy_transport.nameserver import parse_nameserver
 
 DEFAULT_URL = "localhost:8000"
 DEFAULT_REQUEST_TIMEOUT_SECONDS = 60.0
@@ -80,6 +87,25 @@ def _count(least: int) -> Callable[[str], int]:
     return parse
 
 
+def _nameserver(text: str) -> str:
+    parse_nameserver(text)
+    return text.strip()
+
+
+def _strategy(text: str) -> Strategy:
+    try:
+        return Strategy(text.strip().lower())
+    except ValueError:
+        raise ValueError("it has to be all or rolling") from None
+
+
+def _parallelism(text: str) -> Parallelism:
+    try:
+        return Parallelism.parse(text)
+    except InvalidSettingError:
+        raise ValueError("it has to be a whole number above 0, or a share such as 25%") from None
+
+
 def _port(text: str) -> int:
     port = _number(int, text, "a port")
     if not 1 <= port <= 65535:  # noqa: PLR2004 (what a port can be)
@@ -112,9 +138,55 @@ SETTINGS: tuple[Setting, ...] = (
         _text,
         "URL",
         "Where Triton answers: host:port, http://…, https://…, grpc://… or grpcs://… (default "
-        f"{DEFAULT_URL}).",
+        f"{DEFAULT_URL}). A fleet of servers that read one repository: several of these with "
+        "commas between them; dns+grpc://name:port for every address of a name, and without a port "
+        "for its SRV records; k8s://namespace/service:port for every pod of a Kubernetes service.",
         _ALL,
         "TRITON_URL",
+    ),
+    Setting(
+        "nameserver",
+        _nameserver,
+        "HOST:PORT",
+        "The DNS server that knows the names in a dns+… URL (default: what the system asks).",
+        _ALL,
+        "TRITON_NAMESERVER",
+    ),
+    Setting(
+        "strategy",
+        _strategy,
+        "all|rolling",
+        "Whether all servers of a fleet load at once, or one group after another, each when the "
+        "one before it serves (default all). A server that fails undoes it on every one.",
+        _CHANGES,
+        "TRITON_STRATEGY",
+    ),
+    Setting(
+        "parallelism",
+        _parallelism,
+        "N|SHARE",
+        f"How many servers of a fleet load at a time, or which share of them, such as 25% (default "
+        f"{DEFAULT_PARALLELISM}; 1 where strategy is rolling).",
+        _CHANGES,
+        "TRITON_PARALLELISM",
+    ),
+    Setting(
+        "quorum",
+        _count(1),
+        "N",
+        "Go on without servers of a fleet that do not answer, as long as N do; repair brings "
+        "those up to date when they are back (default: all have to answer).",
+        _CHANGES,
+        "TRITON_QUORUM",
+    ),
+    Setting(
+        "servers",
+        _text,
+        "PATTERN",
+        "The servers of a fleet that the deployment is for, by URL, host, pod or node, such as "
+        "gpu-*; several with commas between them (default: all, and those of before in an update; "
+        "* makes it all again).",
+        Use.DEPLOY,
     ),
     Setting(
         "triton_model_repo",
@@ -392,6 +464,25 @@ class Settings:
     def keepalive(self) -> float | None:
         """How long a connection may be silent before it is tried, in seconds."""
         return cast("float | None", self.values.get("keepalive"))
+
+    @property
+    def nameserver(self) -> str | None:
+        """The DNS server that knows the servers' names."""
+        return cast("str | None", self.values.get("nameserver"))
+
+    @property
+    def rollout(self) -> Rollout:
+        """How operations go through a fleet."""
+        return Rollout(
+            strategy=self.values.get("strategy", Strategy.ALL),
+            parallelism=self.values.get("parallelism"),
+            quorum=self.values.get("quorum"),
+        )
+
+    @property
+    def servers(self) -> str | None:
+        """For which servers of a fleet the deployment is."""
+        return cast("str | None", self.values.get("servers"))
 
     @property
     def access(self) -> Access:
