@@ -64,6 +64,13 @@ def test_a_complete_environment_is_used_as_it_is(finished):
     assert not lines
 
 
+def test_what_models_need_makes_an_environment_of_its_own():
+    plain, more = environment_name(VERSION), environment_name(VERSION, ["pandas<3", "mlflow"])
+    assert plain == environment_name(VERSION, [])
+    assert more == environment_name(VERSION, ["mlflow", "pandas<3", "mlflow"])
+    assert len({plain, more, environment_name(VERSION, ["pandas"])}) == 3
+
+
 @pytest.mark.parametrize("damage", ["marker", "content", "interpreter"])
 def test_an_incomplete_environment_is_built_again(finished, damage, monkeypatch):
     home, environment = finished
@@ -155,6 +162,26 @@ def test_a_failed_install_shows_the_installers_last_lines(tmp_path, monkeypatch,
     assert "a==1, b==2" in first
     # uv came first, then venv and pip.
     assert tail == [f"    {output}"] * 2
+
+
+def test_what_models_need_is_installed_with_the_servers_numpy(tmp_path, monkeypatch):
+    uv = tmp_path / "uv"
+    uv.write_text(
+        "#!/bin/sh\n"
+        f'echo "$@" >> {tmp_path}/calls\n'
+        'for file in "$@"; do case "$file" in\n'
+        f"*.txt) cat $file >> {tmp_path}/files;;\n"
+        "esac; done\n"
+    )
+    uv.chmod(0o755)
+    monkeypatch.setenv("UV", str(uv))
+    install(tmp_path / "env", "python", ["x==1"], timeout=60, more=["mlflow", "pandas<3"])
+    _, exact, further = (tmp_path / "calls").read_text().splitlines()
+    assert "--no-deps" in exact
+    assert "--no-deps" not in further
+    assert "--constraint" in further
+    assert (tmp_path / "files").read_text() == "numpy==1.26.4mlflow\npandas<3"
+    assert not list(tmp_path.glob(".requirements-*"))
 
 
 def test_an_installer_that_hangs(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ from triton_local_server.platform_support import require_supported_platform
 from triton_local_server.requirements import PINS, environment_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 HOME_VARIABLE = "TRITON_LOCAL_SERVER_HOME"
 _MARKER = ".complete"
@@ -100,6 +100,7 @@ def ensure_environment(
     home: str | os.PathLike[str] | None = None,
     *,
     python: str | None = None,
+    requirements: Sequence[str] = (),
     progress: Callable[[str], None] | None = None,
 ) -> ServerEnvironment:
     """Returns the server's environment, building it where there is none yet.
@@ -110,6 +111,9 @@ def ensure_environment(
     Args:
         home: See `environments_home`.
         python: The interpreter to build on; see `choose_interpreter`.
+        requirements: What python models need, as in a ``requirements.txt``. Each set has an
+            environment of its own. numpy stays the server's, whose stub can't do with numpy 2:
+            what needs that one can't be installed.
         progress: Told, in one line each, what takes time. The package's logger where left out.
 
     Raises:
@@ -121,11 +125,11 @@ def ensure_environment(
     folder = environments_home(home)
     if not (python or os.environ.get(PYTHON_VARIABLE)):
         for version in preferred_versions():
-            if found := _load(folder / environment_name(version)):
+            if found := _load(folder / environment_name(version, requirements)):
                 return found
     interpreter = choose_interpreter(python)
-    root = folder / environment_name(interpreter.version)
-    return _load(root) or _build_once(root, interpreter, progress or _log.info)
+    root = folder / environment_name(interpreter.version, requirements)
+    return _load(root) or _build_once(root, interpreter, requirements, progress or _log.info)
 
 
 def _load(root: Path) -> ServerEnvironment | None:
@@ -141,7 +145,10 @@ def _load(root: Path) -> ServerEnvironment | None:
 
 
 def _build_once(
-    root: Path, interpreter: Interpreter, progress: Callable[[str], None]
+    root: Path,
+    interpreter: Interpreter,
+    requirements: Sequence[str],
+    progress: Callable[[str], None],
 ) -> ServerEnvironment:
     def on_wait() -> None:
         progress("Waiting for another process that sets up the local Triton server …")
@@ -149,7 +156,7 @@ def _build_once(
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         with file_lock(root.with_name(f"{root.name}.lock"), _SETUP_TIMEOUT_SECONDS, on_wait):
-            return _load(root) or _build(root, interpreter, progress)
+            return _load(root) or _build(root, interpreter, requirements, progress)
     except OSError as error:  # a TimeoutError of the lock too
         raise EnvironmentBuildError(
             f"Could not set up the local Triton server in {root.parent}: {error}. "
@@ -158,10 +165,14 @@ def _build_once(
 
 
 def _build(
-    root: Path, interpreter: Interpreter, progress: Callable[[str], None]
+    root: Path,
+    interpreter: Interpreter,
+    requirements: Sequence[str],
+    progress: Callable[[str], None],
 ) -> ServerEnvironment:
     progress(f"Setting up the local Triton server in {root} (first use only) …")
-    install(root, interpreter.executable, PINS[interpreter.version], _SETUP_TIMEOUT_SECONDS)
+    pins = PINS[interpreter.version]
+    install(root, interpreter.executable, pins, _SETUP_TIMEOUT_SECONDS, more=requirements)
     environment = ServerEnvironment(root, interpreter)
     _check_stub(environment)
     marker = root / f"{_MARKER}.new"

@@ -6,14 +6,17 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from triton_local_server.errors import EnvironmentBuildError, PackageDownloadError, with_tail
 from triton_local_server.interpreter import find_uv
+from triton_local_server.requirements import NUMPY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
 _TAIL_LINES = 15
 _UNREACHABLE = re.compile(
@@ -23,8 +26,15 @@ _UNREACHABLE = re.compile(
 )
 
 
-def install(root: Path, python: str, requirements: Sequence[str], timeout: float) -> None:
-    """Creates a virtual environment in `root` and installs exactly `requirements`.
+def install(
+    root: Path,
+    python: str,
+    requirements: Sequence[str],
+    timeout: float,
+    *,
+    more: Sequence[str] = (),
+) -> None:
+    """Creates a virtual environment in `root` and installs `requirements`, exactly, and `more`.
 
     uv is used where it is found, with its own settings and variables (``UV_*``); where it is
     missing or fails, ``venv`` and pip with theirs. What was in `root` is removed.
@@ -34,23 +44,54 @@ def install(root: Path, python: str, requirements: Sequence[str], timeout: float
         python: The interpreter to build on.
         requirements: Pinned requirements; their dependencies are not installed.
         timeout: Seconds that one command may take.
+        more: Further requirements, installed with what they depend on. numpy stays `NUMPY`: what
+            does not go with that one can't be installed.
 
     Raises:
         PackageDownloadError: The package index cannot be reached.
         EnvironmentBuildError: Anything else, with the end of the installer's output.
     """
     uv = find_uv()
-    attempts = [_with_uv(uv, root, python, requirements)] if uv else []
-    attempts.append(_with_pip(root, python, requirements))
     outputs: list[str] = []
-    for commands in attempts:
-        shutil.rmtree(root, ignore_errors=True)
-        output = _run_all(commands, cwd=root.parent, timeout=timeout)
-        if output is None:
-            return
-        outputs.append(output)
+    with _files(root.parent, more) as (further, numpy):
+        attempts = [_with_uv(uv, root, python, requirements)] if uv else []
+        attempts.append(_with_pip(root, python, requirements))
+        if more:
+            if uv:
+                attempts[0].append(_more_with_uv(uv, root, further, numpy))
+            attempts[-1].append(_more_with_pip(root, further, numpy))
+        for commands in attempts:
+            shutil.rmtree(root, ignore_errors=True)
+            output = _run_all(commands, cwd=root.parent, timeout=timeout)
+            if output is None:
+                return
+            outputs.append(output)
     shutil.rmtree(root, ignore_errors=True)
-    raise _build_error(requirements, "\n".join(outputs))
+    raise _build_error([*requirements, *more], "\n".join(outputs))
+
+
+@contextmanager
+def _files(folder: Path, more: Sequence[str]) -> Iterator[tuple[Path, Path]]:
+    """Writes the further requirements and the numpy that holds, as files that uv and pip read."""
+    with tempfile.TemporaryDirectory(prefix=".requirements-", dir=folder) as scratch:
+        further, numpy = Path(scratch, "requirements.txt"), Path(scratch, "numpy.txt")
+        further.write_text("\n".join(more), encoding="utf-8")
+        numpy.write_text(NUMPY, encoding="utf-8")
+        yield further, numpy
+
+
+def _more_with_uv(uv: str, root: Path, further: Path, numpy: Path) -> list[str]:
+    return [
+        *(uv, "pip", "install", "--python", str(root / "bin/python"), "--constraint", str(numpy)),
+        *("--compile-bytecode", "--requirement", str(further)),
+    ]
+
+
+def _more_with_pip(root: Path, further: Path, numpy: Path) -> list[str]:
+    return [
+        *(str(root / "bin/python"), "-m", "pip", "install", "--no-input", "--retries", "2"),
+        *("--disable-pip-version-check", "--constraint", str(numpy), "--requirement", str(further)),
+    ]
 
 
 def _with_uv(uv: str, root: Path, python: str, requirements: Sequence[str]) -> list[list[str]]:

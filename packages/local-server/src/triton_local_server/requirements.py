@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SUPPORTED_PYTHONS = ("3.12", "3.11", "3.10")
 """Versions that the environment can be built on, best first (numpy 1 has no wheel for 3.13)."""
@@ -15,7 +15,10 @@ SUPPORTED_PYTHONS = ("3.12", "3.11", "3.10")
 # Installed without dependencies: the server needs none of nvidia-pytriton's Python code, and
 # onnxruntime imports nothing but numpy at run time. Under numpy 2 the server's stub returns tensors
 # of zero bytes.
-_SERVER = ("nvidia-pytriton==0.7.0", "numpy==1.26.4")
+NUMPY = "numpy==1.26.4"
+"""The numpy of every environment, whatever models ask for."""
+
+_SERVER = ("nvidia-pytriton==0.7.0", NUMPY)
 
 PINS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -29,10 +32,13 @@ PINS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _LAYOUT = "1"  # raised when the same packages are to be laid out differently
 
 
-def environment_name(python_version: str) -> str:
+def environment_name(python_version: str, requirements: Sequence[str] = ()) -> str:
     """Returns the directory name of the environment for `python_version` (such as ``"3.11"``).
 
-    It changes with every pin, so that new pins make a new environment.
+    It changes with every pin, so that new pins make a new environment; so do the requirements of
+    models, in whatever order they are named.
     """
-    content = "\n".join([_LAYOUT, python_version, *PINS[python_version]])
+    content = "\n".join(
+        [_LAYOUT, python_version, *PINS[python_version], *sorted(set(requirements))]
+    )
     return f"python{python_version}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"

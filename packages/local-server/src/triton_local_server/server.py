@@ -69,6 +69,7 @@ class LocalTriton:
         wait_for: ``live``, or ``ready``, which a failed model prevents.
         home: Where the server's environment is; see `environments_home`.
         python: The interpreter to build it on; see `choose_interpreter`.
+        requirements: What python models need; see `ensure_environment`.
         progress: Told, in one line each, what takes time on the first start.
 
     Raises:
@@ -94,6 +95,7 @@ class LocalTriton:
         wait_for: Condition = "live",
         home: str | os.PathLike[str] | None = None,
         python: str | None = None,
+        requirements: Iterable[str] = (),
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self._options = ServerOptions(
@@ -112,6 +114,7 @@ class LocalTriton:
         self._wait_for = wait_for
         self._home = home
         self._python = python
+        self._requirements = tuple(requirements)
         self._progress = progress
         self._ports: Ports | None = None
         self._process: SupervisedProcess | None = None
@@ -148,7 +151,12 @@ class LocalTriton:
             return
         self.stop()
         self._require_repository()
-        environment = ensure_environment(self._home, python=self._python, progress=self._progress)
+        environment = ensure_environment(
+            self._home,
+            python=self._python,
+            requirements=self._requirements,
+            progress=self._progress,
+        )
         request = self._request
         if self._ports is not None:
             request = PortRequest(self._ports.http, self._ports.grpc, self._ports.metrics)
