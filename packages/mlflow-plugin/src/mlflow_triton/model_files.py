@@ -102,7 +102,7 @@ class ListedFiles:
 
     def tree(self, directory: str) -> tuple[ModelTree[Source], Sequence[Problem]]:
         """See `ModelFiles.tree`."""
-        prefix = f"{directory}/"
+        prefix = f"{directory}/" if directory else ""
         found = {
             path.removeprefix(prefix): source
             for path, source in self.sources.items()

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from mlflow_triton.predict_columns import Column, column_of, is_of
 from mlflow_triton.predict_forms import by_name
 from mlflow_triton.predict_signature import ModelSignature
+from mlflow_triton.predict_text_forms import to_text
 from mlflow_triton.predict_wording import all_inputs, given_as, json_shape, takes
 from mlflow_triton.tensors_lazy import LazyRows, converted
 from mlflow_triton.tensors_shapes import fits, with_batch_dimension, with_cells
 from mlflow_triton.tensors_values import ValueProblemError
+from mlflow_triton.text_forms import TextForm
 from triton_deploy_core.errors import InvalidInputError
 from triton_deploy_core.ports.server import TensorSpec
 
@@ -53,7 +55,7 @@ def to_inputs(raw: Any, signature: ModelSignature) -> dict[str, Input]:
             problems.append(f"input '{spec.name}' is missing: the model takes {takes(spec)}")
             continue
         try:
-            arrays[spec.name] = _to_array(value, spec)
+            arrays[spec.name] = _to_array(value, spec, signature.input_forms.get(spec.name))
         except ValueProblemError as error:
             problems.append(
                 f"input '{spec.name}' was given {given_as(value)}, the model takes "
@@ -77,9 +79,11 @@ def _unknown(names: list[str]) -> list[str]:
     return [*problems, f"so are {more} more"] if more > 0 else problems
 
 
-def _to_array(value: Any, spec: TensorSpec) -> Input:
+def _to_array(value: Any, spec: TensorSpec, form: TextForm | None) -> Input:
     if type(value) is not np.ndarray:
         value = _plain(value)
+    if form is not None:
+        value = to_text(value, form)
     is_column = isinstance(value, Column)
     array = converted(value.rows if is_column else value, spec.datatype)
     if fits(array.shape, spec.shape):

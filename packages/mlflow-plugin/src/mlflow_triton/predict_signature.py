@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlflow_triton.text_forms import TextForm, read_forms
 from triton_deploy_core.ports.model_server import ModelServer
 from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
 
@@ -20,6 +21,8 @@ class ModelSignature:
             and a request may have no more rows than this.
         optional: inputs that may be left out.
         decoupled: whether a request may have any number of answers.
+        input_forms: inputs whose text stands for other values: see `text_forms`.
+        output_forms: likewise, outputs.
         input_names: the names of what it takes.
     """
 
@@ -27,6 +30,8 @@ class ModelSignature:
     max_batch_size: int = 0
     optional: frozenset[str] = frozenset()
     decoupled: bool = False
+    input_forms: Mapping[str, TextForm] = field(default_factory=dict)
+    output_forms: Mapping[str, TextForm] = field(default_factory=dict)
     input_names: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -56,6 +61,8 @@ class ModelSignature:
                 tensor["name"] for tensor in config.get("input") or () if tensor.get("optional")
             ),
             decoupled=bool(policy.get("decoupled")),
+            input_forms=read_forms(config, "inputs"),
+            output_forms=read_forms(config, "outputs"),
         )
 
     @property

@@ -16,6 +16,7 @@ from mlflow_triton.predict_inputs import Input, to_inputs
 from mlflow_triton.predict_outputs import to_frame
 from mlflow_triton.predict_params import to_options, without_params
 from mlflow_triton.predict_signature import ModelSignature
+from mlflow_triton.predict_text_forms import from_text
 from triton_deploy_core.errors import (
     InvalidInputError,
     InvalidRequestError,
@@ -221,7 +222,13 @@ def _frame(outputs: Mapping[str, NDArray[Any]], signature: ModelSignature) -> Da
     # Triton answers in the order in which the backend was done, and a model may leave some out.
     place = {spec.name: number for number, spec in enumerate(signature.metadata.outputs)}
     names = sorted(outputs, key=lambda name: place.get(name, len(place)))
-    return to_frame({name: outputs[name] for name in names})
+    forms = signature.output_forms
+    return to_frame(
+        {
+            name: from_text(outputs[name], forms[name]) if name in forms else outputs[name]
+            for name in names
+        }
+    )
 
 
 def _needs_grpc(url: str) -> str:

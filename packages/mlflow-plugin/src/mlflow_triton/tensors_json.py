@@ -14,7 +14,7 @@ def to_jsonable(value: Any) -> Any:
 
     Floating point numbers come out with few digits, yet enough that they give the same number
     back in their own type: 0.1 for an FP32 0.1. NaN and infinities become None, as pandas writes
-    them. Bytes become text where they are UTF-8, else base64.
+    them. Bytes become text where they are UTF-8, else base64; dates ISO 8601.
     """
     if isinstance(value, np.ndarray):
         return _array(value)
@@ -27,9 +27,12 @@ def _array(array: NDArray[Any]) -> Any:
     kind = array.dtype.kind
     if kind in "biu":
         return array.tolist()
+    if kind == "M":
+        texts = np.datetime_as_string(array).astype(np.object_)
+        return _nested(texts, lambda text: None if text == "NaT" else text)
     if kind == "f" or array.dtype.name == "bfloat16":
         return _floats(array)
-    return _nested(array.astype(np.object_), _element)
+    return _nested(array.astype(np.object_), _document)
 
 
 def _floats(array: NDArray[Any]) -> Any:
@@ -62,3 +65,12 @@ def _element(item: Any) -> Any:
     if isinstance(item, np.ndarray | np.generic):
         return to_jsonable(item)
     return item
+
+
+def _document(item: Any) -> Any:
+    """Return what a JSON document held, or a single element, as what JSON has."""
+    if isinstance(item, list):
+        return [_document(each) for each in item]
+    if isinstance(item, dict):
+        return {key: _document(each) for key, each in item.items()}
+    return _element(item)

@@ -46,6 +46,9 @@ class ModelFiles(Protocol):
     def tree(self, directory: str) -> tuple[ModelTree[Source], Sequence[Problem]]:
         """Return all that is below a directory, and a problem for each entry that can't be used.
 
+        Args:
+            directory: relative; empty for the model's own.
+
         Raises:
             ModelSourceError: there is no such directory.
             InvalidPackageError: it is a link that leaves the model.

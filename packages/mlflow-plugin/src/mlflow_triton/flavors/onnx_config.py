@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from onnx import TensorProto
 
+from mlflow_triton.flavors.config_options import add_options
 from triton_deploy_core.errors import InvalidPackageError, InvalidSettingError
 from triton_deploy_transport.pbtxt import ModelConfig, to_text
 
@@ -58,7 +59,7 @@ def generate_config(graph: OnnxGraph, options: PackageOptions) -> bytes:
         _describe(config.input.add(), tensor, batched=batched)
     for tensor in graph.outputs:
         _describe(config.output.add(), tensor, batched=batched)
-    _add_options(config, options)
+    add_options(config, options, joins_requests=config.max_batch_size > 1)
     return to_text(config)
 
 
@@ -123,21 +124,3 @@ def _describe(
     entry.dims.extend(dims or [1])
     if batched and not dims:
         entry.reshape.SetInParent()
-
-
-def _add_options(config: ModelConfig, options: PackageOptions) -> None:
-    dynamic = options.dynamic_batching
-    if dynamic and not config.max_batch_size:
-        message = (
-            "dynamic_batching=true can't be had: the model has no batch dimension. "
-            "Leave the setting out."
-        )
-        raise InvalidSettingError(message)
-    if config.max_batch_size > 1 if dynamic is None else dynamic:
-        config.dynamic_batching.SetInParent()
-    if options.instance_count is None:
-        return
-    if options.instance_count < 1:
-        message = f"instance_count={options.instance_count} is too small. Use 1 or more."
-        raise InvalidSettingError(message)
-    config.instance_group.add(count=options.instance_count)
