@@ -49,7 +49,7 @@ MAY_IMPORT = {
 TESTING = {"pytest", "hypothesis", "gcp_storage_emulator"}
 """What suites and harnesses (``testing…``) may import beside: whoever binds them has these."""
 
-SERVED_ELSEWHERE = {"backends"}
+SERVED_ELSEWHERE = {"backends", "served"}
 """Files that ship with a package but run inside the server's own environment."""
 
 

@@ -121,13 +121,20 @@ def test_of_two_with_one_name_one_counts_and_a_warning_says_so(module, caplog):
 def test_a_setting_of_another_flavor_is_refused(module):
     chosen = choose_flavor(model("theirs"), None, registry(module, theirs="NATIVE"))
     chosen.require_own_settings(PackageOptions(own={"colour": "red"}))
-    with pytest.raises(InvalidSettingError, match="env can't be set for the flavor theirs"):
+    with pytest.raises(InvalidSettingError, match="The flavor theirs has no setting env"):
         chosen.require_own_settings(PackageOptions(own={"env": "pack"}))
 
 
 @pytest.mark.parametrize("flavor", ["onnx", "triton"])
 def test_the_native_flavor_is_found_out(flavor):
     assert choose_flavor(model(flavor, "python_function"), "").name == flavor
+
+
+def test_any_other_model_is_a_python_model_and_so_is_every_one_on_request():
+    assert choose_flavor(model("sklearn", "python_function"), None).name == "pyfunc"
+    assert choose_flavor(model("onnx", "python_function"), "pyfunc").name == "pyfunc"
+    with pytest.raises(InvalidRequestError, match="has no flavor 'pyfunc'"):
+        choose_flavor(model("triton"), "pyfunc")
 
 
 def test_of_two_native_ones_the_user_chooses():

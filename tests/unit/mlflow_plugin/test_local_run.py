@@ -10,6 +10,7 @@ import pytest
 from mlflow_triton.exceptions import TritonDeploymentError
 from mlflow_triton.local_announcement import announcement, example_request
 from mlflow_triton.local_run import _as_ours, _interrupts, _serve
+from mlflow_triton.predict_signature import ModelSignature
 from triton_deploy_core.errors import InvalidSettingError, RepositoryNotFoundError, ServerError
 from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
 from triton_local_server import errors as local
@@ -47,7 +48,7 @@ class _Triton:
 
 
 def command(spec: TensorSpec, scratch: Path) -> list[str]:
-    text = announcement(_Triton(), metadata(spec), scratch)  # type: ignore[arg-type]
+    text = announcement(_Triton(), ModelSignature(metadata(spec)), scratch)  # type: ignore[arg-type]
     assert "http://127.0.0.1:1\n" in text
     assert "127.0.0.1:2\n" in text
     assert "http://127.0.0.1:3/metrics\n" in text

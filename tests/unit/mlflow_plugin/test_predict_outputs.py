@@ -122,3 +122,16 @@ def test_a_path_that_can_not_be_written_is_one_line(tmp_path) -> None:
     with pytest.raises(TritonDeploymentError, match=r"written to .*: No such") as caught:
         to_frame(OUTPUTS).to_json(tmp_path / "nowhere" / "out.json")
     assert "\n" not in str(caught.value)
+
+
+def test_dates_and_documents_as_json() -> None:
+    documents = np.empty(2, dtype=object)
+    documents[:] = [{"a": [1, float("nan"), b"x"]}, None]
+    frame = to_frame({"when": np.array(["2024-02-29", "NaT"], "M8[ns]"), "what": documents})
+
+    assert json.loads(frame.to_json()) == {
+        "outputs": {
+            "when": ["2024-02-29T00:00:00.000000000", None],
+            "what": [{"a": [1, None, "x"]}, None],
+        }
+    }

@@ -60,7 +60,7 @@ class TritonDeploymentClient(BaseDeploymentClient):
         Args:
             name: the deployment's name.
             model_uri: any form of model URI that MLflow knows, or a local path.
-            flavor: ``onnx`` or ``triton``; found out from the model if left out.
+            flavor: a flavor that is installed; found out from the model if left out.
             config: settings, as ``mlflow deployments help -t triton`` lists them.
             endpoint: none: Triton has no endpoints.
 
@@ -89,7 +89,7 @@ class TritonDeploymentClient(BaseDeploymentClient):
         Args:
             name: the deployment's name.
             model_uri: the new model; the one that is deployed now if left out, for new settings.
-            flavor: ``onnx`` or ``triton``; found out from the model if left out.
+            flavor: a flavor that is installed; found out from the model if left out.
             config: settings, as ``mlflow deployments help -t triton`` lists them.
             endpoint: none: Triton has no endpoints.
 
@@ -319,7 +319,7 @@ def run_local(
     Args:
         name: the deployment's name.
         model_uri: any form of model URI that MLflow knows, or a local path.
-        flavor: ``onnx`` or ``triton``; found out from the model if left out.
+        flavor: a flavor that is installed; found out from the model if left out.
         config: settings, as ``mlflow deployments help -t triton`` lists them.
     """
     from mlflow_triton.local_run import serve_locally  # noqa: PLC0415 (only needed here)

@@ -15,6 +15,7 @@ from pathlib import Path
 from mlflow_triton import bootstrap
 from mlflow_triton.deploying import create, update
 from mlflow_triton.local_announcement import announcement
+from mlflow_triton.predict_signature import ModelSignature
 from mlflow_triton.settings import Settings
 from triton_deploy_core.errors import (
     DeployError,
@@ -42,7 +43,7 @@ def serve_locally(name: str, model_uri: str, flavor: str | None, settings: Setti
         repository = _repository(settings, scratch)
         triton = stack.enter_context(_triton(repository, settings))
         of_this_server = {"triton_url": triton.http_url, "triton_model_repo": repository}
-        here = replace(settings, values={**settings.values, **of_this_server})
+        here = replace(settings, values={**settings.values, **of_this_server}, local_server=True)
         service = stack.enter_context(bootstrap.deployment_service(here))
         server = stack.enter_context(closing(bootstrap.server(here)))
         # A repository that the user named may hold the deployment from the last time.
@@ -51,7 +52,7 @@ def serve_locally(name: str, model_uri: str, flavor: str | None, settings: Setti
             update(service, name, model_uri, flavor, here)
         else:
             create(service, name, model_uri, flavor, here)
-        _serve(triton, announcement(triton, server.metadata(name), scratch))
+        _serve(triton, announcement(triton, ModelSignature.ask(server, name), scratch))
 
 
 def _serve(triton: LocalTriton, text: str) -> None:

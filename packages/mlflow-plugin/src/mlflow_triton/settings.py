@@ -419,10 +419,12 @@ class Settings:
     Attributes:
         values: key → value.
         written: what was given of the model's configuration.
+        local_server: whether the server is one that ``run-local`` has started.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     written: WrittenConfig = field(default_factory=WrittenConfig, repr=False)
+    local_server: bool = False
 
     @property
     def triton_url(self) -> str:
@@ -520,6 +522,7 @@ class Settings:
             instance_count=self.values.get("instance_count"),
             dynamic_batching=self.values.get("dynamic_batching"),
             check=self.values.get("check", True),
+            local_server=self.local_server,
             own={key: value for key, value in self.values.items() if key not in _OWN_KEYS},
             changes=changes,
             hardware=self.written.named_changes(),

@@ -27,8 +27,8 @@ class ChosenFlavor:
         foreign = sorted(set(options.own) - known)
         if foreign:
             raise InvalidSettingError(
-                f"{foreign[0]} can't be set for the flavor {self.name}. Leave it out, or name "
-                "the flavor that has it (--flavor)."
+                f"The flavor {self.name} has no setting {foreign[0]}. Leave it out, or name the "
+                "flavor that has it (--flavor)."
             )
 
 

@@ -29,6 +29,8 @@ class PackageOptions:
         dynamic_batching: whether Triton joins requests to batches.
         check: whether to refuse what Triton would refuse. What can't be deployed at all, such as a
             link that leaves the model, is refused either way.
+        local_server: whether the server is a process of this machine's user (``run-local``), so
+            that what a model needs may be installed here.
         own: the settings that flavors declare (`Flavor.settings`), as far as they were given.
         changes: what is merged over the configuration, whichever flavor it comes from. No flavor
             has to look at it: see `mlflow_triton.configuring`.
@@ -40,6 +42,7 @@ class PackageOptions:
     instance_count: int | None = None
     dynamic_batching: bool | None = None
     check: bool = True
+    local_server: bool = False
     own: Mapping[str, Any] = field(default_factory=dict)
     changes: ConfigChanges | None = None
     hardware: Mapping[str, ConfigChange] = field(default_factory=dict)

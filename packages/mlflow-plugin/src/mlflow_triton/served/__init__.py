@@ -1,0 +1,1 @@
+"""Files that are deployed with models and run where the server is."""
