@@ -90,6 +90,27 @@ class CatchingUp:
         told = server.ask_each(lambda one: one.ready_versions(str(self._name)))
         return server.part({url for url in told if told[url] != picked or url in behind.servers})
 
+    def heal(self, failed: frozenset[int]) -> None:
+        """Take servers out of the readiness trap that these versions put them into.
+
+        What serves goes on serving. Whether they are ready then is for the caller to ask:
+        something else may keep them from that.
+        """
+        answering = Answering(self._server)
+        unready = healing.unready(answering)
+        told = answering.tell(lambda one: one.ready_versions(str(self._name)), unready)
+        serving_some = {url for url, versions in told.items() if versions}
+        if serving_some:
+            self._lend(answering, serving_some, self._files.snapshot(), failed)
+
+        def heal_with_tiny_model(server: InferenceServer) -> bool:
+            # Of several names that failed, only the last one's healing can make it ready.
+            return healing.heal_with_tiny_model(
+                server, self._name, failed, self._around.deadline(), was_ready=False
+            )
+
+        answering.tell(heal_with_tiny_model, told.keys() - serving_some)
+
     def _load(self, server: InferenceServer, picked: frozenset[int]) -> InferenceServer:
         told = server.ask_each(lambda one: one.is_ready())
         was_ready = {url for url, is_ready in told.items() if is_ready is True}
@@ -134,6 +155,12 @@ class CatchingUp:
         if not urls:
             return
         failed = frozenset().union(*(stragglers[url].coming for url in urls)) - picked
+        self._lend(answering, urls, now, failed)
+
+    def _lend(
+        self, answering: Answering, urls: Collection[str], now: Snapshot, failed: frozenset[int]
+    ) -> None:
+        """Lend numbers that failed to what serves, for as long as it takes to load that."""
         journal = self._files.standing(now, coming=failed)
         self._files.note(journal)
         healing.heal_with_old_version(

@@ -199,6 +199,18 @@ def holding(
         lease.release()
 
 
+def require_free(store: BlobStore, name: DeploymentName, *, clock: Clock) -> None:
+    """Make sure that nobody is at work on a name, without keeping others from it.
+
+    Raises:
+        DeploymentBusyError: an operation holds its lease.
+    """
+    with suppress(BlobNotFoundError):
+        found = LeaseRecord.decode(store.read(lease_key(name)).data)
+        if found.is_held(clock.now()):
+            raise _busy(name, found)
+
+
 def _acquire(store: BlobStore, name: DeploymentName, record: LeaseRecord, clock: Clock) -> str:
     key = lease_key(name)
     condition: Condition = IfAbsent()

@@ -165,6 +165,10 @@ class Operation:
         """Unload the name, which was deleted, where that was missed; see `CatchingUp`."""
         return CatchingUp(self._files, self._around).let_go_of_deleted()
 
+    def heal(self, failed: frozenset[int]) -> None:
+        """Take servers out of the trap that these versions put them into; see `CatchingUp.heal`."""
+        CatchingUp(self._files, self._around).heal(failed)
+
     def _settle(self, journal: Journal) -> None:
         # Old versions are let go before their files are, and before anybody is told of success:
         # the server is not ready until then.

@@ -1,4 +1,4 @@
-"""The deployment service: create, update, delete, list, get and repair, with the laws kept.
+"""The deployment service: create to delete, list, get, repair, reconcile; the laws kept.
 
 It knows a repository, a server and Triton's configuration format by their ports only.
 """
@@ -36,6 +36,7 @@ from triton_deploy_core.ports.config_format import ConfigFormat
 from triton_deploy_core.ports.progress import NoProgress, Progress
 from triton_deploy_core.ports.server import IndexEntry, InferenceServer
 from triton_deploy_core.ports.store import BlobStore
+from triton_deploy_core.reconciling import DEFAULT_PARALLELISM, Reconciler
 from triton_deploy_core.records import Record
 from triton_deploy_core.repairing import Repair, Repairing
 from triton_deploy_core.snapshot import Snapshot, read_record, require_ours
@@ -302,6 +303,19 @@ class DeploymentService:
             require_ours(Snapshot.take(self._store, parsed), self._store.location)
             raise self._not_found(parsed)
         return [report]
+
+    def reconciler(self, *, parallelism: int = DEFAULT_PARALLELISM) -> Reconciler:
+        """Return what brings the server, round after round, to what the records say.
+
+        Args:
+            parallelism: so many loads at once at most.
+        """
+        return Reconciler(
+            self._store,
+            self._around,
+            lambda name: self._operation(name, "repair", self._server),
+            parallelism=parallelism,
+        )
 
     def _answering(self, name: DeploymentName, servers: str | None = None) -> InferenceServer:
         """Return the servers that an operation on a name concerns, when they answer.

@@ -1,0 +1,99 @@
+"""What a repository holds under every name, by one walk over it that reads no file.
+
+On an object store that is a request for each thousand files, however many deployments they make.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, groupby
+
+from triton_deploy_core import layout
+from triton_deploy_core.bookkeeping import OWN_DIRECTORY, journal_key, lease_key, name_of
+from triton_deploy_core.errors import StoreAccessError
+from triton_deploy_core.holdings import is_tritons
+from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.ports.store import Blob, BlobStore
+from triton_deploy_core.records import RECORD_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a walk saw of one name.
+
+    Attributes:
+        tag: of the paths, sizes and tags of all files that a load may read; empty where there is
+            no file.
+        has_record: whether a record of ours is among them.
+        is_unfinished: whether an operation on the name is under way, or was interrupted.
+    """
+
+    tag: str = ""
+    has_record: bool = False
+    is_unfinished: bool = False
+
+
+def survey(store: BlobStore) -> Mapping[DeploymentName, Sight]:
+    """Look at every name that has files, or bookkeeping of ours.
+
+    Raises:
+        StoreError: the repository can't be listed.
+    """
+    try:
+        return _sights(store.list(""))
+    except StoreAccessError:
+        # A directory of somebody else's that may not be read (lost+found) hides no other.
+        return _sights(chain(store.list("."), _readable(store)))
+
+
+def _readable(store: BlobStore) -> Iterator[Blob]:
+    for directory in filter(DeploymentName.is_valid, store.directories()):
+        with suppress(StoreAccessError):
+            yield from list(store.list(f"{directory}/"))
+
+
+def _sights(blobs: Iterable[Blob]) -> Mapping[DeploymentName, Sight]:
+    """Put together what belongs to each name. A directory's files come one after another."""
+    own = set()
+    found = {}
+    for directory, files in groupby(blobs, key=_directory):
+        if not directory:
+            own |= {blob.key for blob in files}
+        elif DeploymentName.is_valid(directory):
+            name = DeploymentName(directory)
+            found[name] = _sight(name, files)
+    # A long name's bookkeeping can't be told from its key, so it is looked for as well.
+    names = sorted({*found, *filter(None, map(name_of, own))})
+    return {
+        name: _marked(found.get(name, Sight()), not own.isdisjoint(_marks(name))) for name in names
+    }
+
+
+def _directory(blob: Blob) -> str:
+    directory, slash, _ = blob.key.partition("/")
+    return directory if slash else ""
+
+
+def _marks(name: DeploymentName) -> set[str]:
+    return {lease_key(name), journal_key(name)}
+
+
+def _marked(sight: Sight, has_marks: bool) -> Sight:
+    return Sight(sight.tag, sight.has_record, sight.is_unfinished or has_marks)
+
+
+def _sight(name: DeploymentName, files: Iterable[Blob]) -> Sight:
+    digest = hashlib.blake2b(digest_size=16)
+    has_record = is_unfinished = False
+    start = len(layout.prefix(name))
+    for blob in files:
+        path = blob.key[start:]
+        if path.startswith(OWN_DIRECTORY):
+            is_unfinished = True
+        elif not is_tritons(path):
+            digest.update(f"{path}\0{blob.size}\0{blob.etag}\n".encode())
+            has_record = has_record or path == RECORD_FILE
+    return Sight(digest.hexdigest(), has_record, is_unfinished)
