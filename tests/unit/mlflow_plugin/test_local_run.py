@@ -9,8 +9,9 @@ import pytest
 
 from mlflow_triton.exceptions import TritonDeploymentError
 from mlflow_triton.local_announcement import announcement, example_request
-from mlflow_triton.local_run import _as_ours, _interrupts, _serve
+from mlflow_triton.local_run import _as_ours, _serve
 from mlflow_triton.predict_signature import ModelSignature
+from mlflow_triton.stopping import stopped_by_signals
 from triton_deploy_core.errors import InvalidSettingError, RepositoryNotFoundError, ServerError
 from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
 from triton_local_server import errors as local
@@ -92,7 +93,7 @@ def test_of_a_log_only_the_last_line_is_shown():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_interrupt_and_are_put_back(number):
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), _interrupts():
+    with pytest.raises(KeyboardInterrupt), stopped_by_signals():
         signal.raise_signal(number)
     assert signal.getsignal(number) is before
 

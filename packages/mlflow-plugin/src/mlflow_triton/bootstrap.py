@@ -6,9 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-
-from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
+from contextlib import closing, contextmanager, nullcontext
 
 from mlflow_triton.log_progress import LogProgress
 from mlflow_triton.settings import Settings
@@ -55,18 +53,24 @@ def store(settings: Settings) -> BlobStore:
 
 
 @contextmanager
-def deployment_service(settings: Settings) -> Iterator[DeploymentService]:
-    """The service for the repository and the server that the settings name."""
+def deployment_service(
+    settings: Settings, progress: Progress | None = None
+) -> Iterator[DeploymentService]:
+    """The service for the repository and the server that the settings name.
+
+    `progress` is what suits the terminal or the log if left out.
+    """
     _keep_grpc_quiet()
     from triton_deploy_transport.pbtxt import PbtxtFormat  # noqa: PLC0415 (predict needs none)
 
     repository = store(settings)
-    with closing(server(settings)) as connection, _progress() as progress:
+    shown = _progress() if progress is None else nullcontext(progress)
+    with closing(server(settings)) as connection, shown as told:
         yield DeploymentService(
             repository,
             connection,
             PbtxtFormat(),
-            progress=progress,
+            progress=told,
             timeout=settings.timeout,
         )
 
@@ -74,11 +78,19 @@ def deployment_service(settings: Settings) -> Iterator[DeploymentService]:
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """A bar where MLflow would show one for its artifacts, and a person can see it; else logs."""
-    if sys.stderr.isatty() and MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.get():
+    if sys.stderr.isatty() and _wants_bars():
         with drawn_on(sys.stderr) as progress:
             yield progress
         return
     yield LogProgress(logging.getLogger(__package__))
+
+
+def _wants_bars() -> bool:
+    from mlflow.environment_variables import (  # noqa: PLC0415 (slow; reconcile needs none)
+        MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR,
+    )
+
+    return bool(MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.get())
 
 
 def model_source(settings: Settings) -> ModelSource:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -17,6 +15,7 @@ from mlflow_triton.deploying import create, update
 from mlflow_triton.local_announcement import announcement
 from mlflow_triton.predict_signature import ModelSignature
 from mlflow_triton.settings import Settings
+from mlflow_triton.stopping import stopped_by_signals
 from triton_deploy_core.errors import (
     DeployError,
     InvalidSettingError,
@@ -38,7 +37,7 @@ def serve_locally(name: str, model_uri: str, flavor: str | None, settings: Setti
         DeployError: the server can't be started here, or the model can't be deployed.
     """
     with ExitStack() as stack:
-        stack.enter_context(_interrupts())
+        stack.enter_context(stopped_by_signals())
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlflow-triton-")))
         repository = _repository(settings, scratch)
         triton = stack.enter_context(_triton(repository, settings))
@@ -105,21 +104,3 @@ def _as_ours(error: LocalTritonError) -> DeployError:
 
 def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
-
-
-@contextmanager
-def _interrupts() -> Iterator[None]:
-    """Have SIGTERM, like Ctrl-C, raise `KeyboardInterrupt`, so that either ends things in order.
-
-    Ctrl-C itself is set too: in the background of a shell script it is ignored.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = signal.SIGINT, signal.SIGTERM
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

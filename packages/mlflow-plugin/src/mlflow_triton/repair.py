@@ -10,23 +10,22 @@ import sys
 import click
 from mlflow.deployments import get_deploy_client
 
+from mlflow_triton.command_options import CONTEXT, config_of, server_and_repository
+
 _DONE = frozenset({"fine", "repaired"})
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(context_settings=CONTEXT)
 @click.option("--name", help="One deployment; all that are in the repository if left out.")
-@click.option("--url", help="Where Triton answers (default: TRITON_URL).")
-@click.option("--repo", help="The model repository (default: TRITON_MODEL_REPO).")
-@click.option("--timeout", help="Seconds that one load or unload may take (default 900).")
+@server_and_repository
 def main(name: str | None, url: str | None, repo: str | None, timeout: str | None) -> None:
     """Finish or undo what was interrupted, and have Triton serve what is deployed.
 
     Run it after a restart of Triton, or after a deploy was killed. What somebody is at work on is
     left alone. It may be run at any time, again and again.
     """
-    given = {"triton_url": url, "triton_model_repo": repo, "timeout": timeout}
-    config = {key: text for key, text in given.items() if text is not None}
-    reports = get_deploy_client("triton").repair_deployments(name, config)
+    client = get_deploy_client("triton")
+    reports = client.repair_deployments(name, config_of(url, repo, timeout))
     for report in reports:
         words = [report["outcome"], report.get("done", ""), report.get("problem", "")]
         click.echo(f"{report['name']}: {': '.join(filter(None, words))}")

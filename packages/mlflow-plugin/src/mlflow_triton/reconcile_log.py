@@ -1,0 +1,72 @@
+"""What reconcile writes to its log: a line for each name that changed, and one for each round."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from mlflow_triton.descriptions import one_line
+from triton_deploy_core.repairing import Outcome, Repair
+from triton_deploy_core.rounds import Round
+
+LOGGER = logging.getLogger("mlflow_triton.reconcile")
+
+
+def log_to_stderr() -> None:
+    """Have all that this project logs written to stderr, with times in UTC."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = logging.Formatter(
+        "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"
+    )
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    for name in ("mlflow_triton", "triton_deploy_core"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+
+class RoundLog:
+    """Tells of each name when something about it changes, and of each round in one line."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+
+    def tell(self, number: int, round_: Round) -> None:
+        """Write what a round found and did."""
+        now = {report.name: _told(report) for report in round_.reports}
+        for report in round_.reports:
+            told = now[report.name]
+            if report.done or told != self._last.get(report.name, Outcome.FINE.value):
+                level = logging.WARNING if report.error else logging.INFO
+                LOGGER.log(level, "%s: %s", report.name, told)
+        for name in round_.healed:
+            LOGGER.info("%s: a version that failed does not keep the server unready any more", name)
+        # What was repaired is fine from now on.
+        self._last = {
+            report.name: Outcome.FINE.value if report.error is None else now[report.name]
+            for report in round_.reports
+        }
+        LOGGER.info("%s", metrics(number, round_))
+
+
+def metrics(number: int, round_: Round) -> str:
+    """Return the line of a round: ``key=value`` with spaces between."""
+    fields = {
+        "round": str(number),
+        "names": str(len(round_.reports)),
+        **{outcome.value: str(round_.count(outcome)) for outcome in Outcome},
+        "unserved": str(len(round_.unserved)),
+        "ready": str(round_.is_ready).lower(),
+        "seconds": f"{round_.seconds:.3f}",
+    }
+    return " ".join(f"{key}={value}" for key, value in fields.items())
+
+
+def _told(report: Repair) -> str:
+    words = [report.outcome.value, "; ".join(report.done)]
+    if report.error is not None:
+        words.append(one_line(str(report.error)))
+    return ": ".join(filter(None, words))

@@ -1,0 +1,98 @@
+"""One run of ``python -m mlflow_triton.reconcile``, from its settings to its exit status."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlflow_triton import bootstrap
+from mlflow_triton.descriptions import one_line
+from mlflow_triton.log_progress import LogProgress
+from mlflow_triton.reconcile_log import LOGGER, log_to_stderr
+from mlflow_triton.reconcile_loop import ReconcileLoop
+from mlflow_triton.reconcile_status import Status
+from mlflow_triton.settings import Use, read_settings
+from mlflow_triton.stopping import stopped_by_signals
+from triton_deploy_core.errors import (
+    ControlModeError,
+    DeployError,
+    InvalidRequestError,
+    InvalidSettingError,
+)
+from triton_deploy_core.reconciling import DEFAULT_PARALLELISM
+
+AS_RECORDED = 0
+SOMETHING_LEFT = 1
+WRONG_SETTING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks for.
+
+    Attributes:
+        config: settings, as ``-C`` gives them.
+        watch: seconds between rounds; None: one round.
+        wait: seconds that the server may take to come up, for one round.
+        parallelism: so many loads at once at most.
+        server_names: what the server is called.
+        tolerate_failed: see `ReconcileLoop`.
+        status_file: where to tell probes.
+    """
+
+    config: Mapping[str, str] = field(default_factory=dict)
+    watch: float | None = None
+    wait: float = 300.0
+    parallelism: int = DEFAULT_PARALLELISM
+    server_names: tuple[str, ...] = ()
+    tolerate_failed: bool = False
+    status_file: Path | None = None
+
+
+def run(wish: Wish) -> int:
+    """Reconcile, and return the exit status."""
+    log_to_stderr()
+    try:
+        with stopped_by_signals():
+            return _run(wish)
+    except KeyboardInterrupt:
+        LOGGER.info("told to stop: what Triton is loading goes on without this process")
+        return AS_RECORDED
+    except (InvalidRequestError, ControlModeError) as error:
+        LOGGER.error("%s", one_line(str(error)))
+        return WRONG_SETTING
+    except DeployError as error:
+        LOGGER.error("%s", one_line(str(error)))
+        return SOMETHING_LEFT
+
+
+def _run(wish: Wish) -> int:
+    if wish.status_file is not None:
+        _begin(wish.status_file)
+    settings = read_settings(Use.DEPLOY | Use.UPDATE, config=wish.config)
+    progress = LogProgress(logging.getLogger(__package__))
+    with bootstrap.deployment_service(settings, progress) as service:
+        loop = ReconcileLoop(
+            service.reconciler(server_names=wish.server_names, parallelism=wish.parallelism),
+            status_file=wish.status_file,
+            tolerate_failed=wish.tolerate_failed,
+        )
+        if wish.watch is not None:
+            loop.watch(wish.watch)
+        return AS_RECORDED if loop.once(wait=wish.wait) else SOMETHING_LEFT
+
+
+def _begin(status_file: Path) -> None:
+    """Replace what the last process left, which says nothing of the server that there is now."""
+    try:
+        Status(reconciled=False, why="no round has ended yet", round=0, time=time.time()).write(
+            status_file
+        )
+    except OSError as error:
+        raise InvalidSettingError(
+            f"--status-file {status_file} can't be written ({error.strerror}): name a file in a "
+            "directory that exists and that this user may write to."
+        ) from error
