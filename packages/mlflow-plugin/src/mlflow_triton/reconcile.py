@@ -53,7 +53,8 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--status-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Written after each round, for --probe.",
+    envvar="TRITON_STATUS_FILE",
+    help="Written after each round, for --probe (TRITON_STATUS_FILE).",
 )
 @click.option(
     "--probe",
@@ -111,7 +112,7 @@ def main(
 
 def _probe(status_file: Path | None, max_age: float | None) -> None:
     if status_file is None:
-        raise click.UsageError("--probe needs --status-file.")
+        raise click.UsageError("--probe needs --status-file (or TRITON_STATUS_FILE).")
     wrong = complaint(status_file, max_age=max_age, now=time.time())
     click.echo("reconciled" if wrong is None else f"not reconciled: {wrong}")
     sys.exit(0 if wrong is None else 1)
