@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, nullcontext
 
 from mlflow_triton.log_progress import LogProgress
@@ -54,11 +54,14 @@ def store(settings: Settings) -> BlobStore:
 
 @contextmanager
 def deployment_service(
-    settings: Settings, progress: Progress | None = None
+    settings: Settings, *, progress: Progress | None = None, server_names: Collection[str] = ()
 ) -> Iterator[DeploymentService]:
     """The service for the repository and the server that the settings name.
 
-    `progress` is what suits the terminal or the log if left out.
+    Args:
+        settings: of the call.
+        progress: what suits the terminal or the log if left out.
+        server_names: what else the server is called, beside its URL.
     """
     _keep_grpc_quiet()
     from triton_deploy_transport.pbtxt import PbtxtFormat  # noqa: PLC0415 (predict needs none)
@@ -68,11 +71,20 @@ def deployment_service(
     with closing(server(settings)) as connection, shown as told:
         yield DeploymentService(
             repository,
-            connection,
+            _called(connection, server_names),
             PbtxtFormat(),
             progress=told,
             timeout=settings.timeout,
         )
+
+
+def _called(server: InferenceServer, names: Collection[str]) -> InferenceServer:
+    if not names:
+        return server
+    from triton_deploy_core.fleet.fleet import Fleet  # noqa: PLC0415 (one server needs none)
+    from triton_deploy_core.fleet.member import Member  # noqa: PLC0415 (likewise)
+
+    return Fleet([Member(server, frozenset(names))])
 
 
 @contextmanager

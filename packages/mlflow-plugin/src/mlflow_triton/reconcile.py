@@ -42,8 +42,8 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
     "--server-name",
     envvar="TRITON_SERVER_NAME",
     metavar="NAME",
-    help="What this server is called (TRITON_SERVER_NAME; several with commas between), for "
-    "deployments that are for some servers only. Default: its URL.",
+    help="What this server is called, beside its URL (TRITON_SERVER_NAME; several with commas "
+    "between), for deployments that are for some servers only.",
 )
 @click.option(
     "--tolerate-failed",

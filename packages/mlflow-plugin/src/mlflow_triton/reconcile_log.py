@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mlflow_triton.descriptions import one_line
 from triton_deploy_core.repairing import Outcome, Repair
@@ -13,7 +15,8 @@ from triton_deploy_core.rounds import Round
 LOGGER = logging.getLogger("mlflow_triton.reconcile")
 
 
-def log_to_stderr() -> None:
+@contextmanager
+def logged_to_stderr() -> Iterator[None]:
     """Have all that this project logs written to stderr, with times in UTC."""
     handler = logging.StreamHandler(sys.stderr)
     formatter = logging.Formatter(
@@ -21,11 +24,19 @@ def log_to_stderr() -> None:
     )
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
-    for name in ("mlflow_triton", "triton_deploy_core"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
+    loggers = [logging.getLogger(name) for name in ("mlflow_triton", "triton_deploy_core")]
+    before = [(logger, logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, level, propagates in before:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagates
 
 
 class RoundLog:

@@ -11,7 +11,7 @@ from pathlib import Path
 from mlflow_triton import bootstrap
 from mlflow_triton.descriptions import one_line
 from mlflow_triton.log_progress import LogProgress
-from mlflow_triton.reconcile_log import LOGGER, log_to_stderr
+from mlflow_triton.reconcile_log import LOGGER, logged_to_stderr
 from mlflow_triton.reconcile_loop import ReconcileLoop
 from mlflow_triton.reconcile_status import Status
 from mlflow_triton.settings import Use, read_settings
@@ -38,7 +38,7 @@ class Wish:
         watch: seconds between rounds; None: one round.
         wait: seconds that the server may take to come up, for one round.
         parallelism: so many loads at once at most.
-        server_names: what the server is called.
+        server_names: what the server is called, beside its URL.
         tolerate_failed: see `ReconcileLoop`.
         status_file: where to tell probes.
     """
@@ -54,19 +54,19 @@ class Wish:
 
 def run(wish: Wish) -> int:
     """Reconcile, and return the exit status."""
-    log_to_stderr()
-    try:
-        with stopped_by_signals():
-            return _run(wish)
-    except KeyboardInterrupt:
-        LOGGER.info("told to stop: what Triton is loading goes on without this process")
-        return AS_RECORDED
-    except (InvalidRequestError, ControlModeError) as error:
-        LOGGER.error("%s", one_line(str(error)))
-        return WRONG_SETTING
-    except DeployError as error:
-        LOGGER.error("%s", one_line(str(error)))
-        return SOMETHING_LEFT
+    with logged_to_stderr():
+        try:
+            with stopped_by_signals():
+                return _run(wish)
+        except KeyboardInterrupt:
+            LOGGER.info("told to stop: what Triton is loading goes on without this process")
+            return AS_RECORDED
+        except (InvalidRequestError, ControlModeError) as error:
+            LOGGER.error("%s", one_line(str(error)))
+            return WRONG_SETTING
+        except DeployError as error:
+            LOGGER.error("%s", one_line(str(error)))
+            return SOMETHING_LEFT
 
 
 def _run(wish: Wish) -> int:
@@ -74,9 +74,11 @@ def _run(wish: Wish) -> int:
         _begin(wish.status_file)
     settings = read_settings(Use.DEPLOY | Use.UPDATE, config=wish.config)
     progress = LogProgress(logging.getLogger(__package__))
-    with bootstrap.deployment_service(settings, progress) as service:
+    with bootstrap.deployment_service(
+        settings, progress=progress, server_names=wish.server_names
+    ) as service:
         loop = ReconcileLoop(
-            service.reconciler(server_names=wish.server_names, parallelism=wish.parallelism),
+            service.reconciler(parallelism=wish.parallelism),
             status_file=wish.status_file,
             tolerate_failed=wish.tolerate_failed,
         )
