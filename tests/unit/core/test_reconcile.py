@@ -84,16 +84,34 @@ def test_an_empty_server_gets_everything_that_is_recorded_and_nothing_else(world
     assert world.store.snapshot() == before
 
 
-def test_a_server_that_serves_all_is_asked_once_whether_it_has_the_files_of_now(world, replica):
-    """A plain load does nothing where nothing has changed; only the server knows."""
-    replica.round()
-    replica.reconciler = replica.service.reconciler()
-    counts = replica.server.load_count("a")
-    assert replica.round() == {"a": "fine", "b": "fine"}
-    assert replica.server.load_count("a") == counts
-    loads = replica.loads()
-    assert replica.round() == {"a": "fine", "b": "fine"}
-    assert replica.loads() == loads
+def test_a_server_that_serves_all_is_left_alone(world, replica):
+    """A load would bring all up anew, as the record is newer than the load of a create."""
+    for _ in range(2):
+        reconciler = world.service.reconciler()
+        calls = len(world.server.calls)
+        assert reconciler.round().is_settled
+        world.service.update("a", version_package(b"a2", 2))
+        calls = len(world.server.calls)
+        assert reconciler.round().is_settled
+        assert not any(call.method == "load" for call in world.server.calls[calls:])
+
+
+def test_an_update_that_was_seen_under_way_is_loaded_by_who_made_it_alone(world):
+    reconciler = world.service.reconciler()
+    reconciler.round()
+    seen = []
+
+    def look(call):
+        if call.method == "load" and not seen:
+            seen.append(reconciler.round().count(Outcome.BUSY))
+
+    world.server.after_call = look
+    world.service.update("a", version_package(b"a2", 2))
+    world.server.after_call = None
+    calls = len(world.server.calls)
+    assert reconciler.round().is_settled
+    assert seen == [1]
+    assert not any(call.method == "load" for call in world.server.calls[calls:])
 
 
 def test_versions_that_others_deployed_come_and_those_deleted_go(world, replica):

@@ -7,9 +7,11 @@ that account. A name that somebody is at work on is left alone. What has to be w
 happen beside an operation, is done under the lease: taking back or finishing what was interrupted,
 unloading what was deleted, and healing the server's readiness.
 
-Triton does nothing in a plain load of what it has loaded already. So each name is loaded once by
-each `Reconciler`, which can't know otherwise that the server has the files as they are now, and
-again only where these have changed, or the server does not serve what they say.
+A load of a name that is served already is not free: where the record is newer than the last load,
+as after each update, Triton brings all versions up anew (seen on Triton 2.51). So a server that
+serves the versions that the files say is believed, but for versions whose files have changed since
+this process last saw them served: these were replaced in place, and no number tells which files
+the server has.
 """
 
 from __future__ import annotations
@@ -47,11 +49,16 @@ DEFAULT_PARALLELISM = 4
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """What this process last had the server load, or found to be none of its business."""
+    """What this process last knew the server to serve, or found to be none of its business.
+
+    `is_suspect`: somebody was at work on the name since then, and may have taken it back.
+    """
 
     tag: str
+    record: str
     versions: frozenset[int]
     is_for_here: bool = True
+    is_suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +172,7 @@ class Reconciler:
 
     def _is_ours(self, name: DeploymentName, sight: Sight) -> bool:
         known = self._loaded.get(name)
-        if known is not None and known.tag == sight.tag and not known.is_for_here:
+        if known == _Loaded(sight.tag, sight.record, frozenset(), is_for_here=False):
             return False
         return sight.has_record or sight.is_unfinished
 
@@ -174,18 +181,20 @@ class Reconciler:
     ) -> Repair | None:
         """Return what can be said of a name without any request; None: look at it."""
         if sight.is_unfinished:
-            # Whoever is at work may have the server load what is not in the repository afterwards.
-            self._distrust(name)
+            self._suspect(name)
             return None
         known = self._loaded.get(name)
-        if known == _Loaded(sight.tag, ready) and ready:
+        if ready and known == _Loaded(sight.tag, sight.record, ready):
             return Repair(str(name), Outcome.FINE)
         return self._failures.waits(name, (sight.tag, ready))
 
-    def _distrust(self, name: DeploymentName) -> None:
-        """Have a name loaded once more, whatever its files are."""
+    def _suspect(self, name: DeploymentName) -> None:
+        """Have a name loaded once more, unless other versions serve when nobody is at work on it.
+
+        Whoever was may have had the server load what is not in the repository any more.
+        """
         if name in self._loaded:
-            self._loaded[name] = replace(self._loaded[name], tag="")
+            self._loaded[name] = replace(self._loaded[name], is_suspect=True)
 
     def _act(self, work: Iterable[_Work]) -> dict[DeploymentName, Repair]:
         reports: dict[DeploymentName, Repair] = {}
@@ -249,19 +258,35 @@ class Reconciler:
                 f"'{work.name}' has no version that its {CONFIG_FILE} picks. Update it, or "
                 "delete it."
             )
-        return self._load(work, picked)
+        if self._has_to_load(work, picked):
+            return self._load(work, picked)
+        self._remember(work, picked)
+        return Repair(str(work.name), Outcome.FINE)
+
+    def _has_to_load(self, work: _Work, picked: frozenset[int]) -> bool:
+        known = self._loaded.get(work.name)
+        if work.ready != picked:
+            return True
+        if known is None:
+            return False
+        has_changed = known.tag != work.sight.tag
+        # A version that is new was loaded when its files were there, by whoever brought it.
+        return bool(picked & known.versions) if has_changed else known.is_suspect
+
+    def _remember(self, work: _Work, versions: frozenset[int], **more: bool) -> None:
+        # The tags are older than the load: a change in between shows in the next round.
+        self._loaded[work.name] = _Loaded(work.sight.tag, work.sight.record, versions, **more)
 
     def _load(self, work: _Work, picked: frozenset[int]) -> Repair:
         name = str(work.name)
         known = self._loaded.get(work.name)
         self._around.progress.step(f"loading '{name}' on {self._server.url}")
         serving.load(self._server, work.name, picked, self._around.deadline())
-        # The tag is older than the load: a change in between shows in the next round.
-        self._loaded[work.name] = _Loaded(work.sight.tag, picked)
+        self._remember(work, picked)
         numbers = ", ".join(map(str, sorted(picked)))
         if work.ready != picked:
             return Repair(name, Outcome.REPAIRED, (f"loaded version {numbers}",))
-        if known is not None and known.tag not in {"", work.sight.tag}:
+        if known is not None and not known.is_suspect:
             done = f"loaded version {numbers} again, as its files have changed"
             return Repair(name, Outcome.REPAIRED, (done,))
         return Repair(name, Outcome.FINE)
@@ -275,12 +300,12 @@ class Reconciler:
         known = self._loaded.get(record.name)
         if work.ready and known is not None and known.is_for_here:
             return _Under.UNLOAD
-        self._loaded[work.name] = _Loaded(work.sight.tag, frozenset(), is_for_here=False)
+        self._remember(work, frozenset(), is_for_here=False)
         return None
 
     def _repair(self, name: DeploymentName) -> Repair | None:
         """Finish or undo what was interrupted; the next round sees that it is served."""
-        self._distrust(name)
+        self._suspect(name)
         return self._repairing.one(name)
 
     def _act_on_deleted(
@@ -327,7 +352,7 @@ class Reconciler:
         ours = frozenset(name for name, sight in sights.items() if sight.has_record)
         healed = self._readiness.heal(ours)
         for name in healed:
-            self._distrust(name)
+            self._suspect(name)
         return self._readiness.is_given(), tuple(map(str, healed))
 
     def _unserved(

@@ -25,15 +25,20 @@ class Sight:
     """What a walk saw of one name.
 
     Attributes:
-        tag: of the paths, sizes and tags of all files that a load may read; empty where there is
-            no file.
-        has_record: whether a record of ours is among them.
+        tag: of the paths, sizes and tags of all files that a load may read, which the record is
+            not; empty where there is no file.
+        record: the tag of the record, empty where there is none.
         is_unfinished: whether an operation on the name is under way, or was interrupted.
     """
 
     tag: str = ""
-    has_record: bool = False
+    record: str = ""
     is_unfinished: bool = False
+
+    @property
+    def has_record(self) -> bool:
+        """Whether it is a deployment of ours."""
+        return bool(self.record)
 
 
 def survey(store: BlobStore) -> Mapping[DeploymentName, Sight]:
@@ -82,18 +87,19 @@ def _marks(name: DeploymentName) -> set[str]:
 
 
 def _marked(sight: Sight, has_marks: bool) -> Sight:
-    return Sight(sight.tag, sight.has_record, sight.is_unfinished or has_marks)
+    return Sight(sight.tag, sight.record, sight.is_unfinished or has_marks)
 
 
 def _sight(name: DeploymentName, files: Iterable[Blob]) -> Sight:
     digest = hashlib.blake2b(digest_size=16)
-    has_record = is_unfinished = False
+    record, is_unfinished = "", False
     start = len(layout.prefix(name))
     for blob in files:
         path = blob.key[start:]
-        if path.startswith(OWN_DIRECTORY):
+        if path == RECORD_FILE:
+            record = blob.etag
+        elif path.startswith(OWN_DIRECTORY):
             is_unfinished = True
         elif not is_tritons(path):
             digest.update(f"{path}\0{blob.size}\0{blob.etag}\n".encode())
-            has_record = has_record or path == RECORD_FILE
-    return Sight(digest.hexdigest(), has_record, is_unfinished)
+    return Sight(digest.hexdigest(), record, is_unfinished)
