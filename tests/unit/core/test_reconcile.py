@@ -434,3 +434,18 @@ def test_several_are_loaded_at_once_and_never_more_than_allowed(world):
     replica.round()
     assert len(set(under_way)) == 3
     assert replica.last.count(Outcome.REPAIRED) == 14
+
+
+def test_what_was_interrupted_for_other_servers_is_left_to_them(world):
+    for name, done in (("cpu-1", None), ("gpu-1", True)):
+        replica = Replica(world, name)
+        record = world.store.snapshot()["a/mlflow-meta.json"]
+        if b"servers" not in record:
+            record = record.replace(b'"flavor"', b'"servers": "gpu-*", "flavor"')
+        now = world.clock.now()
+        dead = LeaseRecord("x", "update", "t", now - 120, now - 60)
+        lease = lease_key(DeploymentName("a"))
+        world.store.seed({"a/mlflow-meta.json": record, lease: dead.encode()})
+        found = replica.round()
+        assert ("a" in found) is bool(done)
+        assert (lease in world.store.snapshot()) is not bool(done)

@@ -17,12 +17,14 @@ the server has.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from triton_deploy_core import in_background, serving
 from triton_deploy_core.differences import picked_versions
 from triton_deploy_core.errors import (
+    DamagedRecordError,
     DeployError,
     DeploymentBusyError,
     InvalidPackageError,
@@ -39,7 +41,7 @@ from triton_deploy_core.readiness import Readiness
 from triton_deploy_core.records import Record
 from triton_deploy_core.repairing import OpenOperation, Outcome, Repair, Repairing
 from triton_deploy_core.rounds import Loss, Round
-from triton_deploy_core.snapshot import Snapshot
+from triton_deploy_core.snapshot import Snapshot, read_record
 from triton_deploy_core.surroundings import Surroundings
 from triton_deploy_core.survey import Sight, survey
 
@@ -246,7 +248,7 @@ class Reconciler:
     def _look_and_load(self, work: _Work) -> Repair | _Under | None:
         require_free(self._store, work.name, clock=self._around.clock)
         if work.sight.is_unfinished:
-            return _Under.REPAIR
+            return None if self._is_elsewhere(work.name) else _Under.REPAIR
         now = Snapshot.take(self._store, work.name)
         if now.record is None:
             return None
@@ -290,6 +292,13 @@ class Reconciler:
             done = f"loaded version {numbers} again, as its files have changed"
             return Repair(name, Outcome.REPAIRED, (done,))
         return Repair(name, Outcome.FINE)
+
+    def _is_elsewhere(self, name: DeploymentName) -> bool:
+        """Whether what was interrupted is for other servers, which see to it."""
+        with suppress(DamagedRecordError):
+            record = read_record(self._store, name)
+            return record is not None and not self._is_for_here(record)
+        return False
 
     def _is_for_here(self, record: Record) -> bool:
         patterns = filter(None, map(str.strip, record.servers.split(",")))
