@@ -32,6 +32,7 @@ Commands:
   mlflow deployments delete -t triton --name iris
   mlflow deployments run-local -t triton --name iris -m models:/iris/1 -C http_port=8000
   python -m mlflow_triton.repair            # all deployments, after a restart of Triton
+  python -m mlflow_triton.reconcile --watch 10    # the same for a replica, again and again
 
 Python:
 
