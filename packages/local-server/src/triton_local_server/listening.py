@@ -17,7 +17,7 @@ _LISTEN = "0A"  # enum TCP_LISTEN of the kernel's net/tcp_states.h, as /proc/net
 def listening_ports(pid: int) -> frozenset[int]:
     """Returns the TCP ports that process `pid` listens on; none when it has ended."""
     own = set(_socket_inodes(pid))
-    return frozenset(port for inode, port in _listeners() if inode in own)
+    return frozenset(port for inode, port in _listeners(pid) if inode in own)
 
 
 def _socket_inodes(pid: int) -> Iterator[str]:
@@ -34,11 +34,14 @@ def _socket_inodes(pid: int) -> Iterator[str]:
             yield target[len("socket:[") : -1]
 
 
-def _listeners() -> Iterator[tuple[str, int]]:
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        if not table.exists():
+def _listeners(pid: int) -> Iterator[tuple[str, int]]:
+    # The process's own tables: it may be in another network namespace.
+    for table in (Path(f"/proc/{pid}/net/tcp"), Path(f"/proc/{pid}/net/tcp6")):
+        try:
+            lines = table.read_text(encoding="ascii").splitlines()
+        except OSError:  # there is no such protocol, or the process has ended
             continue
-        for line in table.read_text(encoding="ascii").splitlines()[1:]:
+        for line in lines[1:]:
             # sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode …
             fields = line.split()
             if fields[3] == _LISTEN:
