@@ -22,6 +22,9 @@ def test_one_is_down_and_comes_back_empty(fleet):
     shown = client.get_deployment("x")
     assert (shown["version"], shown["state"]) == ("2", "READY")
     assert f"{fleet.grpc(3)}: does not answer" in shown["servers"]
+    # A repair with that quorum does what it can, and forgets nobody.
+    client.repair_deployments(config={"quorum": 2})
+    fleet.assert_serves("x", 2, 2, on=[1, 2], left=[BEHIND])
     fleet.start(3)
     shown = client.get_deployment("x")
     assert f"{fleet.grpc(1)}: READY version 2" in shown["servers"]
