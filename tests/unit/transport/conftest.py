@@ -100,7 +100,7 @@ def connected() -> Iterator[Callable[..., HttpServer]]:
 
         def make(server: RawServer | str, **settings: Any) -> HttpServer:
             url = server if isinstance(server, str) else server.address
-            http = HttpServer(url, **settings)
+            http = HttpServer(url, **({"shared_memory": False} | settings))
             stack.callback(http.close)
             return http
 
@@ -113,7 +113,7 @@ def grpc_connected() -> Iterator[Callable[..., GrpcServer]]:
 
         def make(server: RawServer | str, **settings: Any) -> GrpcServer:
             url = server if isinstance(server, str) else f"grpc://{server.address}"
-            made = GrpcServer(url, **({"request_timeout": 10} | settings))
+            made = GrpcServer(url, **({"request_timeout": 10, "shared_memory": False} | settings))
             stack.callback(made.close)
             return made
 

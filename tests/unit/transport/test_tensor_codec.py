@@ -9,11 +9,14 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from triton_deploy_core.datatypes import NUMPY_DTYPES
+from triton_deploy_transport._infer_request import InferRequest, Place
+from triton_deploy_transport._tensor_bytes import write_into
 from triton_deploy_transport._tensor_codec import decode_response, encode_request
 
 
 def encoded(array: Any) -> tuple[dict[str, Any], bytes]:
-    request = encode_request({"X": array})
+    request = encode_request(InferRequest("m", {"X": array}))
     header = json.loads(request.header)
     assert header["parameters"] == {"binary_data_output": True}
     (described,) = header["inputs"]
@@ -60,6 +63,47 @@ def test_decoding() -> None:
     assert outputs["Y"].tolist() == [[b"a"], [b""]]
     outputs = decode_response(*response(b"", datatype="FP32", shape=[0, 3]))
     assert outputs["Y"].shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        *(
+            np.arange(8).reshape(2, 4).astype(dtype)
+            for dtype in NUMPY_DTYPES.values()
+            if dtype.kind != "O"
+        ),
+        np.arange(8, dtype=ml_dtypes.bfloat16).reshape(2, 4),
+        np.arange(8, dtype=">f8").reshape(2, 4),
+        np.arange(32, dtype=np.int16).reshape(4, 8).T[::2, ::2],
+        np.zeros((0, 3), np.float32),
+        np.array(7, np.int32),
+    ],
+    ids=lambda array: f"{array.dtype}-{array.shape}",
+)
+def test_tensors_in_shared_memory(array: Any) -> None:
+    memory = np.full(array.nbytes + 8, 0xFF, np.uint8)
+    place = Place("region", 64, memory[: array.nbytes])
+    write_into(place.memory, array)
+    assert bytes(place.memory) == array.astype(array.dtype.newbyteorder("<")).tobytes()
+    assert not memory[array.nbytes :].tolist().count(0)
+    request = encode_request(InferRequest("m", {"X": array}, input_places={"X": place}))
+    (described,) = json.loads(request.header)["inputs"]
+    assert request.tensors == ()
+    assert described["parameters"] == {
+        "shared_memory_region": "region",
+        "shared_memory_offset": 64,
+        "shared_memory_byte_size": array.nbytes,
+    }
+    outputs = [{"name": "Y", "datatype": described["datatype"], "shape": described["shape"]}]
+    header = json.dumps({"outputs": outputs}).encode()
+    (found,) = decode_response(memoryview(header), len(header), {"Y": place}).values()
+    place.memory[:] = 0
+    assert found.tobytes() == array.astype(array.dtype.newbyteorder("<")).tobytes()
+    assert found.shape == array.shape
+    too_many = json.dumps({"outputs": [{**outputs[0], "shape": [99]}]}).encode()
+    with pytest.raises(ValueError, match="bytes are no"):
+        decode_response(memoryview(too_many), len(too_many), {"Y": place})
 
 
 def test_outputs_that_come_as_json() -> None:

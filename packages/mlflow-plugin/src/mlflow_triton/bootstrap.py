@@ -42,6 +42,7 @@ def model_server(settings: Settings) -> ModelServer:
         access=settings.access,
         keepalive=settings.keepalive,
         nameserver=settings.nameserver,
+        shared_memory=settings.shared_memory,
     )
 
 

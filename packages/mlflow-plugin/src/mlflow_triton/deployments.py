@@ -272,7 +272,8 @@ class TritonDeploymentClient(BaseDeploymentClient):
 
         settings = self._settings(Use.REQUEST)
         limits = settings.request_timeout, settings.keepalive
-        key = settings.triton_url, settings.nameserver, settings.access, *limits
+        target = settings.triton_url, settings.nameserver
+        key = *target, settings.access, settings.shared_memory, *limits
         with self._lock:
             if key not in self._predictors:
                 self._predictors[key] = Predictor(bootstrap.model_server(settings))

@@ -231,6 +231,15 @@ SETTINGS: tuple[Setting, ...] = (
         "TRITON_KEEPALIVE",
     ),
     Setting(
+        "shared_memory",
+        _switch,
+        "on|off",
+        "Whether predict may use shared memory for large tensors, where the server is on this "
+        "machine and allows it (default on).",
+        Use.REQUEST,
+        "TRITON_SHARED_MEMORY",
+    ),
+    Setting(
         "tls_ca",
         _text,
         "FILE",
@@ -485,6 +494,11 @@ class Settings:
     def servers(self) -> str | None:
         """For which servers of a fleet the deployment is."""
         return cast("str | None", self.values.get("servers"))
+
+    @property
+    def shared_memory(self) -> bool:
+        """Whether large tensors may go through shared memory."""
+        return bool(self.values.get("shared_memory", True))
 
     @property
     def access(self) -> Access:

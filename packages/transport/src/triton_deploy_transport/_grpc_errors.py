@@ -19,7 +19,7 @@ from 1.60 to 1.85; what none of them fits is the server's own.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import grpc
 
@@ -62,6 +62,20 @@ def explained(error: grpc.RpcError, *, url: str, timeout: float) -> ServerError 
         return _unknown_method(words, url)
     denied = code in _DENIED or _RESTRICTED in words
     return Refusal(Cause.PERMISSION if denied else Cause.REQUEST, words or f"gRPC {code.name}")
+
+
+def raise_explained(
+    error: grpc.RpcError, refuse: Callable[[Refusal], NoReturn], *, url: str, timeout: float
+) -> NoReturn:
+    """Raise the error for a call that failed; `refuse` raises the one for a refusal.
+
+    Raises:
+        ServerError: always, or what `refuse` raises.
+    """
+    answer = explained(error, url=url, timeout=timeout)
+    if isinstance(answer, ServerError):
+        raise answer from error
+    refuse(answer)
 
 
 def lost_connection(error: grpc.RpcError) -> bool:

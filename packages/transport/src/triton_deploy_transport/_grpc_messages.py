@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tritonclient.grpc import service_pb2 as pb
 
+from triton_deploy_core.datatypes import datatype_of
 from triton_deploy_core.ports.server import (
     IndexEntry,
     ModelMetadata,
@@ -18,8 +19,9 @@ from triton_deploy_core.ports.server import (
     TensorSpec,
     VersionStatistics,
 )
+from triton_deploy_transport._infer_request import NO_PLACES
 from triton_deploy_transport._one_line import without_traceback
-from triton_deploy_transport._tensor_bytes import decoded, encoded, from_values
+from triton_deploy_transport._tensor_bytes import copied, decoded, encoded, from_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from triton_deploy_core.ports.request_options import Parameter, RequestOptions
     from triton_deploy_core.ports.server import LoadOverride
+    from triton_deploy_transport._infer_request import InferRequest, Places
 
 _RAW_CONTENTS_TAG = bytes([pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | 2])
 _FINAL = "triton_final_response"
@@ -106,13 +109,7 @@ def load_request(name: str, override: LoadOverride | None) -> bytes:
     return bytes(request.SerializeToString())
 
 
-def infer_request(
-    name: str,
-    inputs: Mapping[str, NDArray[np.generic]],
-    options: RequestOptions | None = None,
-    *,
-    in_stream: bool = False,
-) -> bytes:
+def infer_request(request: InferRequest, *, in_stream: bool = False) -> bytes:
     """Write an inference request with raw tensors.
 
     In a stream it asks for a last answer that says so, though it be empty.
@@ -121,13 +118,18 @@ def infer_request(
         InvalidInputError: an array's dtype has no counterpart in the protocol.
         MessageTooLargeError: protobuf can't hold so much.
     """
-    head = pb.ModelInferRequest(model_name=name)
-    if options is not None:
-        _set_options(head, options)
+    head = pb.ModelInferRequest(model_name=request.name)
+    if request.options is not None:
+        _set_options(head, request.options, request.output_places)
     if in_stream:
         head.parameters["triton_enable_empty_final_response"].bool_param = True
     pieces: list[bytes | memoryview] = [b""]
-    for key, array in inputs.items():
+    for key, array in request.inputs.items():
+        place = request.input_places.get(key)
+        if place is not None:
+            described = head.inputs.add(name=key, datatype=datatype_of(array), shape=array.shape)
+            _set_parameters(described, place.parameters())
+            continue
         datatype, data = encoded(key, array)
         head.inputs.add(name=key, datatype=datatype, shape=array.shape)
         # By hand, since protobuf would copy each tensor twice.
@@ -137,24 +139,23 @@ def infer_request(
     return b"".join(pieces)
 
 
-def outputs(answer: Any) -> dict[str, NDArray[np.generic]]:
+def outputs(answer: Any, places: Places = NO_PLACES) -> dict[str, NDArray[np.generic]]:
     """Read the outputs of an inference, as arrays that may be written to.
+
+    Args:
+        answer: the message.
+        places: where the server wrote outputs instead, which are copied from there.
 
     Raises:
         ValueError, KeyError: the tensors are not what they are said to be.
     """
     if not answer.raw_output_contents:
-        return {
-            output.name: from_values(
-                getattr(output.contents, _CONTENTS[output.datatype]),
-                output.datatype,
-                tuple(output.shape),
-            )
-            for output in answer.outputs
-        }
+        return {output.name: _without_raw(output, places) for output in answer.outputs}
     raw = zip(answer.outputs, answer.raw_output_contents, strict=True)
     return {
-        output.name: decoded(memoryview(bytearray(data)), output.datatype, tuple(output.shape))
+        output.name: _placed(output, places)
+        if output.name in places
+        else decoded(memoryview(bytearray(data)), output.datatype, tuple(output.shape))
         for output, data in raw
     }
 
@@ -175,16 +176,33 @@ MAX_MESSAGE_BYTES = (1 << 31) - 1
 _ROOM = 1 << 20  # for what is not content: names, a configuration
 
 
-def _set_options(request: Any, options: RequestOptions) -> None:
+def _placed(output: Any, places: Places) -> NDArray[np.generic]:
+    return copied(places[output.name].memory, output.datatype, tuple(output.shape))
+
+
+def _without_raw(output: Any, places: Places) -> NDArray[np.generic]:
+    if output.name in places:
+        return _placed(output, places)
+    values = getattr(output.contents, _CONTENTS[output.datatype])
+    return from_values(values, output.datatype, tuple(output.shape))
+
+
+def _set_options(request: Any, options: RequestOptions, places: Places) -> None:
     request.id = options.request_id
     if options.version is not None:
         request.model_version = str(options.version)
-    for key, value in {**options.parameters, **options.scheduling()}.items():
-        setattr(request.parameters[key], _parameter_field(value), value)
+    _set_parameters(request, {**options.parameters, **options.scheduling()})
     for output in options.outputs:
         asked = request.outputs.add(name=output.name)
-        if output.classes:
+        if output.name in places:
+            _set_parameters(asked, places[output.name].parameters())
+        elif output.classes:
             asked.parameters["classification"].int64_param = output.classes
+
+
+def _set_parameters(message: Any, parameters: Mapping[str, Parameter]) -> None:
+    for key, value in parameters.items():
+        setattr(message.parameters[key], _parameter_field(value), value)
 
 
 def _parameter_field(value: Parameter) -> str:

@@ -53,6 +53,12 @@ def _bytes_of(array: NDArray[np.generic], datatype: str) -> memoryview:
     return np.ascontiguousarray(little).reshape(-1).view(np.uint8).data
 
 
+def write_into(memory: NDArray[np.uint8], array: NDArray[np.generic]) -> None:
+    """Write the bytes of an array of numbers into memory of just that size, aligned for it."""
+    place = memory.view(array.dtype.newbyteorder("<")).reshape(array.shape)
+    np.copyto(place, array)
+
+
 def _elements(array: NDArray[np.generic]) -> Iterator[bytes]:
     for element in array.ravel().tolist():
         data = element.encode() if isinstance(element, str) else element
@@ -80,6 +86,16 @@ def decoded(data: memoryview, datatype: str, shape: tuple[int, ...]) -> NDArray[
     array: NDArray[np.generic] = np.frombuffer(data, dtype=dtype).reshape(shape)
     # Behind another tensor's bytes, a tensor may begin where its type should not.
     return array if array.flags.aligned else array.copy()
+
+
+def copied(memory: NDArray[np.uint8], datatype: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
+    """Return the tensor of numbers that is at the beginning of some memory, as a copy.
+
+    Raises:
+        ValueError, KeyError: it is larger than that memory, or none of numbers.
+    """
+    size = math.prod(shape) * _dtype(datatype).itemsize
+    return decoded(memory[:size].copy().data, datatype, shape)
 
 
 def _split(data: memoryview) -> Iterator[bytes]:

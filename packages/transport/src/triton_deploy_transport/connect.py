@@ -39,6 +39,7 @@ def connect(
     keepalive: float | None = None,
     nameserver: str | None = None,
     rollout: Rollout | None = None,
+    shared_memory: bool = True,
 ) -> InferenceServer:
     """Return the server behind a URL, or a fleet of those that URLs or a directory name.
 
@@ -55,13 +56,15 @@ def connect(
             left out.
         nameserver: ``host:port`` of the DNS server to ask, in place of what the system asks.
         rollout: how operations go through a fleet.
+        shared_memory: whether large tensors may go through shared memory to a server on the same
+            machine, where that can be.
 
     Raises:
         InvalidSettingError: not a URL, one of a kind that this version can't speak to, or a file
             of `access` that is of no use.
         ServerUnreachableError: no server can be found.
     """
-    connect_to = _connecting(request_timeout, access, keepalive)
+    connect_to = _connecting(request_timeout, access, keepalive, shared_memory)
     if not names_several(url):
         return connect_to(ServerAddress(url))
     # What only a fleet needs is imported for one.
@@ -79,6 +82,7 @@ def connect_for_requests(
     access: Access | None = None,
     keepalive: float | None = None,
     nameserver: str | None = None,
+    shared_memory: bool = True,
 ) -> ModelServer:
     """Return what answers requests to models for as long as it is kept.
 
@@ -91,12 +95,13 @@ def connect_for_requests(
         access: likewise.
         keepalive: likewise.
         nameserver: likewise.
+        shared_memory: likewise.
 
     Raises:
         InvalidSettingError: see `connect`.
         ServerUnreachableError: no server can be found.
     """
-    connect_to = _connecting(request_timeout, access, keepalive)
+    connect_to = _connecting(request_timeout, access, keepalive, shared_memory)
     if not names_several(url):
         return connect_to(ServerAddress(url))
     from triton_deploy_core.fleet.membership import Membership  # noqa: PLC0415
@@ -107,7 +112,12 @@ def connect_for_requests(
     return Spreading(Membership(members.find))
 
 
-def _connecting(request_timeout: float, access: Access | None, keepalive: float | None) -> Connect:
+def _connecting(
+    request_timeout: float,
+    access: Access | None,
+    keepalive: float | None,
+    shared_memory: bool,  # noqa: FBT001 (as connect has it)
+) -> Connect:
     def connect_to(address: ServerAddress) -> InferenceServer:
         require_known_scheme(address.url)
         module, adapter = _ADAPTERS[scheme_of(address.url)]
@@ -117,6 +127,7 @@ def _connecting(request_timeout: float, access: Access | None, keepalive: float 
             access=access,
             keepalive=keepalive,
             server_name=address.server_name,
+            shared_memory=shared_memory,
         )
         return cast("InferenceServer", server)
 

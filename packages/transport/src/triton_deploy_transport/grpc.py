@@ -20,15 +20,16 @@ from triton_deploy_core.errors import (
     InvalidInputError,
     InvalidPackageError,
     ModelNotServedError,
-    ServerError,
     ServerTimeoutError,
 )
 from triton_deploy_core.in_flight import in_order
 from triton_deploy_core.ports.single_server import SingleServer
 from triton_deploy_transport import _grpc_messages as messages
 from triton_deploy_transport._grpc_channel import GrpcChannel
-from triton_deploy_transport._grpc_errors import explained, incomplete, unreadable
+from triton_deploy_transport._grpc_errors import incomplete, raise_explained, unreadable
+from triton_deploy_transport._grpc_regions import GrpcRegions
 from triton_deploy_transport._grpc_winding_up import winding_up
+from triton_deploy_transport._infer_request import NO_PLACES, InferRequest
 from triton_deploy_transport._message_json import to_json
 from triton_deploy_transport._refusals import (
     Cause,
@@ -39,6 +40,7 @@ from triton_deploy_transport._refusals import (
     still_loading,
 )
 from triton_deploy_transport._server_url import GRPC_SCHEMES, ServerUrl
+from triton_deploy_transport._shared_tensors import SharedTensors
 from triton_deploy_transport._time_limits import seconds
 from triton_deploy_transport._unreachable import no_answer
 from triton_deploy_transport.access import Access
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
         ModelMetadata,
         VersionStatistics,
     )
+    from triton_deploy_transport._in_flight import Pending
+    from triton_deploy_transport._infer_request import Places
 
     Inputs = Mapping[str, NDArray[np.generic]]
     Outputs = Mapping[str, NDArray[np.generic]]
@@ -81,6 +85,7 @@ class GrpcServer(SingleServer):
         keepalive: seconds after which a silent connection is tried while a call waits.
         server_name: the name under which a directory knows the URL's address: TLS verifies it, and
             ``:authority`` has it; the URL's own host if left out.
+        shared_memory: whether large tensors may go through shared memory, where that can be.
 
     Raises:
         InvalidSettingError: the URL, a time-out or a file of `access` is none.
@@ -95,6 +100,7 @@ class GrpcServer(SingleServer):
         access: Access | None = None,
         keepalive: float | None = None,
         server_name: str | None = None,
+        shared_memory: bool = True,
     ) -> None:
         address = ServerUrl.parse(url, GRPC_SCHEMES, name=server_name)
         self._url = address.shown
@@ -104,6 +110,12 @@ class GrpcServer(SingleServer):
             access or Access(),
             connect_timeout=seconds(connect_timeout, "connect_timeout"),
             keepalive=seconds(KEEPALIVE_SECONDS if keepalive is None else keepalive, "keepalive"),
+        )
+        self._shared = SharedTensors(
+            GrpcRegions(self._channel, self._url),
+            address,
+            metadata=self.metadata,
+            enabled=shared_memory,
         )
 
     @property
@@ -196,10 +208,8 @@ class GrpcServer(SingleServer):
                 are too large for one request.
         """
         self._check_classes(name, options)
-        request = _infer_request(name, inputs, options)
-        refuse = self._refusing_model(name, "an inference with")
-        answer = self._call("ModelInfer", request, refuse, timeout)
-        return self._outputs(self._read(answer, pb.ModelInferResponse))
+        request = InferRequest(name, inputs, options)
+        return self._shared.infer(request, self._answer, timeout=timeout)
 
     def infer_many(
         self,
@@ -211,14 +221,11 @@ class GrpcServer(SingleServer):
         options: RequestOptions | None = None,
     ) -> Generator[Outputs, None, None]:
         """See `InferenceServer.infer_many`."""
-        wind_up = winding_up()
+        send = partial(self._begin, winding_up())
 
-        def begin(inputs: Inputs) -> _PendingOutputs:
-            request = _infer_request(name, inputs, options)
-            future = self._channel.begin("ModelInfer", request, timeout=timeout)
-            return _PendingOutputs(
-                partial(self._finished, name, future, timeout), partial(wind_up, future)
-            )
+        def begin(inputs: Inputs) -> Pending[Outputs]:
+            request = InferRequest(name, inputs, options)
+            return self._shared.begin(request, send, timeout=timeout)
 
         self._check_classes(name, options)
         return in_order(requests, begin, in_flight=in_flight)
@@ -228,7 +235,7 @@ class GrpcServer(SingleServer):
     ) -> Generator[Outputs, None, None]:
         """See `InferenceServer.infer_stream`."""
         self._check_classes(name, options)
-        request = _infer_request(name, inputs, options, in_stream=True)
+        request = _encoded(InferRequest(name, inputs, options), in_stream=True)
         refuse = self._refusing_model(name, "an inference with")
         final: bool | None = None
         with closing(self._channel.stream("ModelStreamInfer", request, timeout=timeout)) as stream:
@@ -254,7 +261,21 @@ class GrpcServer(SingleServer):
 
     def close(self) -> None:
         """See `InferenceServer.close`."""
+        self._shared.close()
         self._channel.close()
+
+    def _answer(self, request: InferRequest, timeout: float) -> Outputs:
+        refuse = self._refusing_model(request.name, "an inference with")
+        answer = self._call("ModelInfer", _encoded(request), refuse, timeout)
+        return self._outputs(self._read(answer, pb.ModelInferResponse), request.output_places)
+
+    def _begin(
+        self, wind_up: Callable[[grpc.Future], None], request: InferRequest, timeout: float
+    ) -> _PendingOutputs:
+        future = self._channel.begin("ModelInfer", _encoded(request), timeout=timeout)
+        return _PendingOutputs(
+            partial(self._finished, request, future, timeout), partial(wind_up, future)
+        )
 
     def _refusing(self, doing: str) -> Refuse:
         return partial(raise_refused, doing=doing, url=self._url)
@@ -271,13 +292,15 @@ class GrpcServer(SingleServer):
         return self._call(method, request.SerializeToString(), refuse, self._request_timeout)
 
     def _call(self, method: str, request: bytes, refuse: Refuse, timeout: float) -> bytes:
-        with self._refusals(refuse, timeout):
+        try:
             return self._channel.call(method, request, timeout=timeout)
+        except grpc.RpcError as error:
+            raise_explained(error, refuse, url=self._url, timeout=timeout)
 
-    def _finished(self, name: str, future: grpc.Future, timeout: float) -> Outputs:
-        with self._refusals(self._refusing_model(name, "an inference with"), timeout):
+    def _finished(self, request: InferRequest, future: grpc.Future, timeout: float) -> Outputs:
+        with self._refusals(self._refusing_model(request.name, "an inference with"), timeout):
             answer = future.result()
-        return self._outputs(self._read(answer, pb.ModelInferResponse))
+        return self._outputs(self._read(answer, pb.ModelInferResponse), request.output_places)
 
     def _check_classes(self, name: str, options: RequestOptions | None) -> None:
         if options is not None and options.classified:
@@ -288,16 +311,13 @@ class GrpcServer(SingleServer):
         try:
             yield
         except grpc.RpcError as error:
-            answer = explained(error, url=self._url, timeout=timeout)
-            if isinstance(answer, ServerError):
-                raise answer from error
-            refuse(answer)
+            raise_explained(error, refuse, url=self._url, timeout=timeout)
         except TimeoutError as error:
             raise no_answer(self._url, timeout) from error
 
-    def _outputs(self, answer: Any) -> Outputs:
+    def _outputs(self, answer: Any, places: Places = NO_PLACES) -> Outputs:
         with self._readable():
-            return messages.outputs(answer)
+            return messages.outputs(answer, places)
 
     def _read(
         self, answer: bytes, kind: Any, read: Callable[[Any], _T] = lambda found: found
@@ -319,14 +339,12 @@ class _PendingOutputs:
     cancel: Callable[[], None]
 
 
-def _infer_request(
-    name: str, inputs: Inputs, options: RequestOptions | None, *, in_stream: bool = False
-) -> bytes:
+def _encoded(request: InferRequest, *, in_stream: bool = False) -> bytes:
     try:
-        return messages.infer_request(name, inputs, options, in_stream=in_stream)
+        return messages.infer_request(request, in_stream=in_stream)
     except messages.MessageTooLargeError as error:
         message = (
-            f"the inputs for model {name!r} have {error} bytes, one message of gRPC has at "
+            f"the inputs for model {request.name!r} have {error} bytes, one message of gRPC has at "
             f"most {messages.MAX_MESSAGE_BYTES}: send fewer rows at once"
         )
         raise InvalidInputError(message) from None

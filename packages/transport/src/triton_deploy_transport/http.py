@@ -23,7 +23,9 @@ from triton_deploy_transport import _kserve_json as kserve
 from triton_deploy_transport._http_answers import accepted, not_triton, refusal
 from triton_deploy_transport._http_client import HttpClient, PendingReply, Request
 from triton_deploy_transport._http_errors import mapped_errors
+from triton_deploy_transport._http_regions import HttpRegions
 from triton_deploy_transport._http_reply import BINARY_HEADER, Reply
+from triton_deploy_transport._infer_request import InferRequest
 from triton_deploy_transport._refusals import (
     raise_refused,
     refuse_load,
@@ -31,6 +33,7 @@ from triton_deploy_transport._refusals import (
     still_loading,
 )
 from triton_deploy_transport._server_url import ServerUrl
+from triton_deploy_transport._shared_tensors import SharedTensors
 from triton_deploy_transport._tensor_codec import decode_response, encode_request
 from triton_deploy_transport._time_limits import seconds
 from triton_deploy_transport._tls_files import ssl_context
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
         ModelMetadata,
         VersionStatistics,
     )
+    from triton_deploy_transport._in_flight import Pending
+    from triton_deploy_transport._infer_request import Places
 
     Inputs = Mapping[str, NDArray[np.generic]]
     Outputs = Mapping[str, NDArray[np.generic]]
@@ -74,6 +79,7 @@ class HttpServer(SingleServer):
         keepalive: seconds after which the system tries a silent connection (TCP).
         server_name: the name under which a directory knows the URL's address: TLS verifies it, and
             the header ``Host`` has it; the URL's own host if left out.
+        shared_memory: whether large tensors may go through shared memory, where that can be.
 
     Raises:
         InvalidSettingError: the URL, a time-out or a file of `access` is none.
@@ -89,6 +95,7 @@ class HttpServer(SingleServer):
         access: Access | None = None,
         keepalive: float | None = None,
         server_name: str | None = None,
+        shared_memory: bool = True,
     ) -> None:
         address = ServerUrl.parse(url, name=server_name)
         access = access or Access()
@@ -101,6 +108,12 @@ class HttpServer(SingleServer):
             connect_timeout=seconds(connect_timeout, "connect_timeout"),
             keepalive=seconds(KEEPALIVE_SECONDS if keepalive is None else keepalive, "keepalive"),
             max_reply_bytes=max_reply_bytes,
+        )
+        self._shared = SharedTensors(
+            HttpRegions(self._client, self._url),
+            address,
+            metadata=self.metadata,
+            enabled=shared_memory,
         )
 
     @property
@@ -178,7 +191,8 @@ class HttpServer(SingleServer):
             InvalidInputError: an array's dtype has no counterpart in the protocol.
         """
         self._check_classes(name, options)
-        return self._outputs(name, self._exchange(_infer_request(name, inputs, options), timeout))
+        request = InferRequest(name, inputs, options)
+        return self._shared.infer(request, self._answer, timeout=timeout)
 
     def infer_many(
         self,
@@ -191,11 +205,9 @@ class HttpServer(SingleServer):
     ) -> Generator[Outputs, None, None]:
         """See `InferenceServer.infer_many`: each request under way has a connection of its own."""
 
-        def begin(inputs: Inputs) -> _PendingOutputs:
-            request = _infer_request(name, inputs, options)
-            with mapped_errors(self._url, timeout=timeout):
-                pending = self._client.begin(request, timeout=timeout)
-            return _PendingOutputs(pending, partial(self._finished, name, pending, timeout))
+        def begin(inputs: Inputs) -> Pending[Outputs]:
+            request = InferRequest(name, inputs, options)
+            return self._shared.begin(request, self._begin, timeout=timeout)
 
         self._check_classes(name, options)
         return in_order(requests, begin, in_flight=in_flight)
@@ -225,22 +237,31 @@ class HttpServer(SingleServer):
 
     def close(self) -> None:
         """See `InferenceServer.close`."""
+        self._shared.close()
         self._client.close()
 
-    def _finished(self, name: str, pending: PendingReply, timeout: float) -> Outputs:
+    def _answer(self, request: InferRequest, timeout: float) -> Outputs:
+        return self._outputs(request, self._exchange(_sent(request), timeout))
+
+    def _begin(self, request: InferRequest, timeout: float) -> _PendingOutputs:
+        with mapped_errors(self._url, timeout=timeout):
+            pending = self._client.begin(_sent(request), timeout=timeout)
+        return _PendingOutputs(pending, partial(self._finished, request, pending, timeout))
+
+    def _finished(self, request: InferRequest, pending: PendingReply, timeout: float) -> Outputs:
         with mapped_errors(self._url, timeout=timeout):
             reply = pending.reply()
-        return self._outputs(name, reply)
+        return self._outputs(request, reply)
 
     def _check_classes(self, name: str, options: RequestOptions | None) -> None:
         if options is not None and options.classified:
             require_numbers(options, self.metadata(name))
 
-    def _outputs(self, name: str, reply: Reply) -> Outputs:
+    def _outputs(self, request: InferRequest, reply: Reply) -> Outputs:
         if not accepted(reply, self._url):
-            doing = f"an inference with model {name!r}"
-            refuse_model_request(refusal(reply), name=name, doing=doing, url=self._url)
-        return self._read(reply, _outputs)
+            doing = f"an inference with model {request.name!r}"
+            refuse_model_request(refusal(reply), name=request.name, doing=doing, url=self._url)
+        return self._read(reply, partial(_outputs, places=request.output_places))
 
     def _health(self, path: str) -> bool:
         reply = self._exchange(Request("GET", path))
@@ -295,12 +316,13 @@ class _PendingOutputs:
         self.pending.abandon()
 
 
-def _infer_request(name: str, inputs: Inputs, options: RequestOptions | None) -> Request:
-    encoded = encode_request(inputs, options)
+def _sent(request: InferRequest) -> Request:
+    encoded = encode_request(request)
+    options = request.options
     version = f"/versions/{options.version}" if options is not None and options.version else ""
     return Request(
         "POST",
-        f"/v2/models/{quote(name, safe='')}{version}/infer",
+        f"/v2/models/{quote(request.name, safe='')}{version}/infer",
         body=(encoded.header, *encoded.tensors),
         headers={
             "Content-Type": "application/octet-stream",
@@ -310,9 +332,9 @@ def _infer_request(name: str, inputs: Inputs, options: RequestOptions | None) ->
     )
 
 
-def _outputs(reply: Reply) -> Outputs:
+def _outputs(reply: Reply, *, places: Places) -> Outputs:
     header_size = int(reply.header(BINARY_HEADER) or len(reply.body))
-    return decode_response(reply.body, header_size)
+    return decode_response(reply.body, header_size, places)
 
 
 def _mapping(reply: Reply) -> Mapping[str, Any]:

@@ -134,7 +134,8 @@ def _output(name: str, spec: TensorSpec, candidates: list[Array], batch: int) ->
 
 def _copied(array: Array) -> Array:
     if datatype_of(array) != "BYTES":
-        copied: Array = array.copy()
+        # Over the wire there is one order of bytes.
+        copied: Array = array.astype(array.dtype.newbyteorder("="))
         return copied
     result = np.empty(array.shape, dtype=np.object_)
     for at, item in np.ndenumerate(array):

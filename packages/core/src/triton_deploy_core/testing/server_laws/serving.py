@@ -55,6 +55,24 @@ class ServingLaws(ServerLaws):
         assert received["OUT"].shape == sent.shape
         assert received["OUT"].tolist() == sent.tolist()
 
+    def test_large_tensors(self, model: ModelUnderTest) -> None:
+        """They come back alike each time, however they travel, in memory of the caller's own."""
+        model.configure()
+        model.put_good(1)
+        model.load()
+        plain = np.arange(1 << 20, dtype=np.float32).reshape(-1, 4)
+        kept = []
+        for sent in (plain, plain, plain.astype(">f4"), plain[::2], plain[::-1, ::-1], plain[:0]):
+            received = model.server.infer(model.name, {"IN": sent}, timeout=TIMEOUT)["OUT"]
+            assert received.dtype == np.float32
+            kept.append((sent, received))
+        many = model.server.infer_many(model.name, [{"IN": -plain}] * 5, timeout=TIMEOUT)
+        kept += [(-plain, answer["OUT"]) for answer in many]
+        for sent, received in kept:
+            np.testing.assert_array_equal(received, sent)
+        kept[0][1][:] = 0
+        np.testing.assert_array_equal(kept[1][1], plain)
+
     def test_metadata_config_and_statistics(self, model: ModelUnderTest) -> None:
         """They tell what was configured, the batch dimension included, and what was done."""
         model.max_batch_size = 8
