@@ -24,6 +24,7 @@ class ModelSignature:
         input_forms: inputs whose text stands for other values: see `text_forms`.
         output_forms: likewise, outputs.
         input_names: the names of what it takes.
+        output_names: the names of what it gives, in their order.
     """
 
     metadata: ModelMetadata
@@ -33,10 +34,13 @@ class ModelSignature:
     input_forms: Mapping[str, TextForm] = field(default_factory=dict)
     output_forms: Mapping[str, TextForm] = field(default_factory=dict)
     input_names: frozenset[str] = field(init=False, repr=False, compare=False)
+    output_names: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         names = frozenset(spec.name for spec in self.metadata.inputs)
         object.__setattr__(self, "input_names", names)
+        outputs = tuple(spec.name for spec in self.metadata.outputs)
+        object.__setattr__(self, "output_names", outputs)
 
     @classmethod
     def ask(cls, server: ModelServer, name: str) -> ModelSignature:

@@ -219,8 +219,10 @@ def _whole(inputs: Mapping[str, Input]) -> dict[str, NDArray[Any]]:
 
 
 def _frame(outputs: Mapping[str, NDArray[Any]], signature: ModelSignature) -> DataFrame:
+    if tuple(outputs) == signature.output_names:
+        return to_frame(outputs)
     # Triton answers in the order in which the backend was done, and a model may leave some out.
-    place = {spec.name: number for number, spec in enumerate(signature.metadata.outputs)}
+    place = {name: number for number, name in enumerate(signature.output_names)}
     names = sorted(outputs, key=lambda name: place.get(name, len(place)))
     forms = signature.output_forms
     return to_frame(

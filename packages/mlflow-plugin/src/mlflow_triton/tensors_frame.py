@@ -47,7 +47,9 @@ class TensorFrame(pd.DataFrame):  # type: ignore[misc] # pandas is untyped here
         cells = np.empty((len(rows), 1), dtype=np.object_)
         for row, cell in enumerate(rows.values()):
             cells[row, 0] = cell
-        return cls(cells, index=_index(tuple(rows)), columns=_index((column,)), dtype=object)
+        index, columns = _index(tuple(rows)), _index((column,))
+        # A numpy dtype, since pandas takes longer to find out what `object` means.
+        return cls(cells, index=index, columns=columns, dtype=cells.dtype, copy=False)
 
     @property
     def _constructor(self) -> Callable[..., TensorFrame]:

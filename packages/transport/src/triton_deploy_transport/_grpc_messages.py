@@ -6,6 +6,7 @@ Source: https://github.com/triton-inference-server/common, ``protobuf/grpc_servi
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,13 +25,16 @@ from triton_deploy_transport._one_line import without_traceback
 from triton_deploy_transport._tensor_bytes import copied, decoded, encoded, from_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from triton_deploy_core.ports.request_options import Parameter, RequestOptions
     from triton_deploy_core.ports.server import LoadOverride
-    from triton_deploy_transport._infer_request import InferRequest, Places
+    from triton_deploy_transport._infer_request import InferRequest, Place, Places
+
+    # Name, data type, shape, and where the bytes are, if they do not follow.
+    _Described = tuple[str, str, tuple[int, ...], Place | None]
 
 _RAW_CONTENTS_TAG = bytes([pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | 2])
 _FINAL = "triton_final_response"
@@ -118,25 +122,43 @@ def infer_request(request: InferRequest, *, in_stream: bool = False) -> bytes:
         InvalidInputError: an array's dtype has no counterpart in the protocol.
         MessageTooLargeError: protobuf can't hold so much.
     """
-    head = pb.ModelInferRequest(model_name=request.name)
-    if request.options is not None:
-        _set_options(head, request.options, request.output_places)
-    if in_stream:
-        head.parameters["triton_enable_empty_final_response"].bool_param = True
+    described: list[_Described] = []
     pieces: list[bytes | memoryview] = [b""]
-    for key, array in request.inputs.items():
-        place = request.input_places.get(key)
+    for name, array in request.inputs.items():
+        place = request.input_places.get(name)
         if place is not None:
-            described = head.inputs.add(name=key, datatype=datatype_of(array), shape=array.shape)
-            _set_parameters(described, place.parameters())
+            described.append((name, datatype_of(array), array.shape, place))
             continue
-        datatype, data = encoded(key, array)
-        head.inputs.add(name=key, datatype=datatype, shape=array.shape)
+        datatype, data = encoded(name, array)
+        described.append((name, datatype, array.shape, None))
         # By hand, since protobuf would copy each tensor twice.
         pieces += [_RAW_CONTENTS_TAG, _varint(len(data)), data]
-    pieces[0] = head.SerializeToString()
-    _require_size(sum(len(piece) for piece in pieces))
+    if request.options is None and not request.input_places and not in_stream:
+        pieces[0] = _plain_head(request.name, tuple(described))
+    else:
+        head = _head(request.name, described)
+        if request.options is not None:
+            _set_options(head, request.options, request.output_places)
+        if in_stream:
+            head.parameters["triton_enable_empty_final_response"].bool_param = True
+        pieces[0] = head.SerializeToString()
+    _require_size(sum(map(len, pieces)))
     return b"".join(pieces)
+
+
+# Requests come in series of the same shapes: what they have in common is made once.
+@lru_cache(maxsize=256)
+def _plain_head(model: str, described: tuple[_Described, ...]) -> bytes:
+    return bytes(_head(model, described).SerializeToString())
+
+
+def _head(model: str, described: Sequence[_Described]) -> Any:
+    head = pb.ModelInferRequest(model_name=model)
+    for name, datatype, shape, place in described:
+        tensor = head.inputs.add(name=name, datatype=datatype, shape=shape)
+        if place is not None:
+            _set_parameters(tensor, place.parameters())
+    return head
 
 
 def outputs(answer: Any, places: Places = NO_PLACES) -> dict[str, NDArray[np.generic]]:
@@ -151,13 +173,14 @@ def outputs(answer: Any, places: Places = NO_PLACES) -> dict[str, NDArray[np.gen
     """
     if not answer.raw_output_contents:
         return {output.name: _without_raw(output, places) for output in answer.outputs}
-    raw = zip(answer.outputs, answer.raw_output_contents, strict=True)
-    return {
-        output.name: _placed(output, places)
-        if output.name in places
-        else decoded(memoryview(bytearray(data)), output.datatype, tuple(output.shape))
-        for output, data in raw
-    }
+    found = {}
+    for output, data in zip(answer.outputs, answer.raw_output_contents, strict=True):
+        name = output.name
+        if name in places:
+            found[name] = _placed(output, places)
+        else:
+            found[name] = decoded(memoryview(bytearray(data)), output.datatype, tuple(output.shape))
+    return found
 
 
 def is_final(answer: Any) -> bool | None:

@@ -29,7 +29,7 @@ from triton_deploy_transport._grpc_channel import GrpcChannel
 from triton_deploy_transport._grpc_errors import incomplete, raise_explained, unreadable
 from triton_deploy_transport._grpc_regions import GrpcRegions
 from triton_deploy_transport._grpc_winding_up import winding_up
-from triton_deploy_transport._infer_request import NO_PLACES, InferRequest
+from triton_deploy_transport._infer_request import InferRequest
 from triton_deploy_transport._message_json import to_json
 from triton_deploy_transport._refusals import (
     Cause,
@@ -59,13 +59,13 @@ if TYPE_CHECKING:
         VersionStatistics,
     )
     from triton_deploy_transport._in_flight import Pending
-    from triton_deploy_transport._infer_request import Places
 
     Inputs = Mapping[str, NDArray[np.generic]]
     Outputs = Mapping[str, NDArray[np.generic]]
     Refuse = Callable[[Refusal], NoReturn]
 
 _T = TypeVar("_T")
+_UNREADABLE = (DecodeError, ValueError, KeyError)
 
 KEEPALIVE_SECONDS = 330.0
 """How often an idle connection in a call is tried: Triton hangs up on more than once in 5 minutes
@@ -265,9 +265,13 @@ class GrpcServer(SingleServer):
         self._channel.close()
 
     def _answer(self, request: InferRequest, timeout: float) -> Outputs:
-        refuse = self._refusing_model(request.name, "an inference with")
-        answer = self._call("ModelInfer", _encoded(request), refuse, timeout)
-        return self._outputs(self._read(answer, pb.ModelInferResponse), request.output_places)
+        encoded = _encoded(request)
+        try:
+            answer = self._channel.call("ModelInfer", encoded, timeout=timeout)
+        except grpc.RpcError as error:
+            refuse = self._refusing_model(request.name, "an inference with")
+            raise_explained(error, refuse, url=self._url, timeout=timeout)
+        return self._received(request, answer)
 
     def _begin(
         self, wind_up: Callable[[grpc.Future], None], request: InferRequest, timeout: float
@@ -300,7 +304,14 @@ class GrpcServer(SingleServer):
     def _finished(self, request: InferRequest, future: grpc.Future, timeout: float) -> Outputs:
         with self._refusals(self._refusing_model(request.name, "an inference with"), timeout):
             answer = future.result()
-        return self._outputs(self._read(answer, pb.ModelInferResponse), request.output_places)
+        return self._received(request, answer)
+
+    def _received(self, request: InferRequest, answer: bytes) -> Outputs:
+        return self._read(
+            answer,
+            pb.ModelInferResponse,
+            lambda found: messages.outputs(found, request.output_places),
+        )
 
     def _check_classes(self, name: str, options: RequestOptions | None) -> None:
         if options is not None and options.classified:
@@ -315,21 +326,23 @@ class GrpcServer(SingleServer):
         except TimeoutError as error:
             raise no_answer(self._url, timeout) from error
 
-    def _outputs(self, answer: Any, places: Places = NO_PLACES) -> Outputs:
+    def _outputs(self, answer: Any) -> Outputs:
         with self._readable():
-            return messages.outputs(answer, places)
+            return messages.outputs(answer)
 
     def _read(
         self, answer: bytes, kind: Any, read: Callable[[Any], _T] = lambda found: found
     ) -> _T:
-        with self._readable():
+        try:
             return read(kind.FromString(answer))
+        except _UNREADABLE as error:
+            raise unreadable(self._url) from error
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
         try:
             yield
-        except (DecodeError, ValueError, KeyError) as error:
+        except _UNREADABLE as error:
             raise unreadable(self._url) from error
 
 
