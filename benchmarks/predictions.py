@@ -1,9 +1,11 @@
 """Predictions through the plugin beside the bare tritonclient, on a real Triton of this machine.
 
-    python benchmarks/predictions.py [rounds]
+    python benchmarks/predictions.py [seconds]
 
-needs ``tritonclient[http,grpc]``. Both sides send the same tensors to the same model, in turn;
-shown are medians, in milliseconds, and their ratio.
+needs ``tritonclient[http,grpc]``. Both sides do the same in turns, one call each, for so many
+seconds a row (5 unless told otherwise), and at least seven times. Shown are the medians of both, in
+milliseconds, and the median of the ratios (or differences) within a pair: what else the machine
+does meets both halves of a pair alike.
 """
 
 from __future__ import annotations
@@ -50,57 +52,65 @@ output { name: "OUTPUT1" data_type: TYPE_FP32 dims: [ -1 ] }
 instance_group { kind: KIND_CPU count: 1 }
 """
 MODEL, BATCH = "add_sub", 8
+LEAST_PAIRS = 7
 Run = Callable[[], object]
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
     with tempfile.TemporaryDirectory() as directory:
         version = Path(directory, MODEL, "1")
         version.mkdir(parents=True)
         (version / "model.py").write_text(ADD_SUB)
         (version.parent / "config.pbtxt").write_text(CONFIG)
         with LocalTriton(directory, load_models=[MODEL]) as triton:
-            over_the_wire(triton, rounds)
-            on_the_command_line(triton, directory, rounds)
+            in_python(triton, seconds)
+            on_the_command_line(triton, directory, seconds)
 
 
-def over_the_wire(triton: LocalTriton, rounds: int) -> None:
-    http = tritonclient.http.InferenceServerClient(triton.http_url.removeprefix("http://"))
+def in_python(triton: LocalTriton, seconds: float) -> None:
+    address = triton.http_url.removeprefix("http://")
+    http = tritonclient.http.InferenceServerClient(address)
     grpc = tritonclient.grpc.InferenceServerClient(triton.grpc_url)
-    plugin_http = get_deploy_client(f"triton:http://{triton.http_url.removeprefix('http://')}")
-    plugin_grpc = get_deploy_client(f"triton:grpc://{triton.grpc_url}")
-    small, rows = tensor(1, 16), tensor(10_000, 16)
-    for what, bare, ours, repeat, wanted in (
-        ("1 x 16 floats, HTTP", of(http, small), of(plugin_http, small), 300, 1.0),
-        ("1 x 16 floats, gRPC", of(grpc, small), of(plugin_grpc, small), 300, 1.1),
-        ("1 MB, HTTP", of(http, tensor(1, 1 << 17)), of(plugin_http, tensor(1, 1 << 17)), 20, 1.05),
-        ("64 MB, HTTP", of(http, tensor(1, 1 << 23)), of(plugin_http, tensor(1, 1 << 23)), 3, 1.05),
-        ("10,000 rows, HTTP", of(http, rows), of(plugin_http, rows), 1, 1 / 2.5),
-        ("10,000 rows, gRPC", of(http, rows), of(plugin_grpc, rows), 1, 1.0),
+    by_http, by_grpc = f"triton:http://{address}", f"triton:grpc://{triton.grpc_url}"
+    wire = "?shared_memory=off"
+    small, megabyte, large = tensor(1, 16), tensor(1, 1 << 17), tensor(1, 1 << 23)
+    rows = tensor(10_000, 16)
+    for what, bare, target, array, wanted in (
+        ("1 x 16 floats, HTTP", http, by_http, small, 1.0),
+        ("1 x 16 floats, gRPC", grpc, by_grpc, small, 1.1),
+        ("1 MB, HTTP", http, by_http + wire, megabyte, 1.05),
+        ("1 MB, gRPC", grpc, by_grpc + wire, megabyte, 1.05),
+        ("64 MB, HTTP", http, by_http + wire, large, 1.05),
+        ("64 MB, gRPC", grpc, by_grpc + wire, large, 1.05),
+        ("64 MB, shared memory, HTTP", http, by_http, large, 1 / 4),
+        ("64 MB, shared memory, gRPC", http, by_grpc, large, 1 / 4),
+        ("10,000 rows, HTTP", http, by_http, rows, 1 / 2.5),
+        ("10,000 rows, gRPC", http, by_grpc, rows, 1.0),
     ):
-        compare(what, bare, ours, rounds=rounds, repeat=repeat, wanted=wanted)
+        pairs = paired(of(bare, array), of(get_deploy_client(target), array), seconds)
+        ratio = statistics.median(ours / theirs for theirs, ours in pairs)
+        shown(what, pairs, f"x {ratio:.2f} (wanted {wanted:.2f})")
 
 
-def on_the_command_line(triton: LocalTriton, directory: str, rounds: int) -> None:
+def on_the_command_line(triton: LocalTriton, directory: str, seconds: float) -> None:
     given = Path(directory, "input.json")
     given.write_text('{"inputs": {"INPUT0": [[1, 2]], "INPUT1": [[3, 4]]}}')
-    predict = "predict", "--name", MODEL, "-I", str(given)
-    compare(
-        "the command predict beside help",
-        lambda: command(triton, "help"),
-        lambda: command(triton, *predict),
-        rounds=rounds,
-        repeat=1,
-        wanted=None,
-    )
+    for what, url in (("HTTP", triton.http_url), ("gRPC", f"grpc://{triton.grpc_url}")):
+        pairs = paired(
+            lambda url=url: command(url, "help"),
+            lambda url=url: command(url, "predict", "--name", MODEL, "-I", str(given)),
+            4 * seconds,
+        )
+        added = statistics.median(ours - theirs for theirs, ours in pairs)
+        shown(f"predict beside help, {what}", pairs, f"{1000 * added:+.0f} ms (wanted +250)")
 
 
-def command(triton: LocalTriton, *arguments: str) -> None:
+def command(url: str, *arguments: str) -> None:
     program = str(Path(sys.executable).with_name("mlflow"))
     subprocess.run(
         [program, "deployments", arguments[0], "-t", "triton", *arguments[1:]],
-        env=os.environ | {"TRITON_URL": triton.http_url},
+        env=os.environ | {"TRITON_URL": url},
         check=True,
         capture_output=True,
     )
@@ -128,27 +138,29 @@ def of(client: object, array: np.ndarray) -> Run:
     return bare
 
 
-def compare(
-    what: str, bare: Run, ours: Run, *, rounds: int, repeat: int, wanted: float | None
-) -> None:
-    timed: dict[Run, list[float]] = {bare: [], ours: []}
-    for _ in range(rounds + 1):  # the first is for warming up
-        for run, times in timed.items():
-            times.append(median_ms(run, repeat))
-    first, second = (statistics.median(times[1:]) for times in timed.values())
-    verdict = (
-        f"{second - first:+.0f} ms" if wanted is None else f"x {second / first:.2f} of {wanted:.2f}"
-    )
-    print(f"{what:32} bare {first:8.2f} ms   plugin {second:8.2f} ms   {verdict}", flush=True)
+def paired(bare: Run, ours: Run, seconds: float) -> list[tuple[float, float]]:
+    """Return the seconds that each took, call by call; who goes first changes with each pair."""
+    pairs = []
+    for _ in range(3):  # for warming up
+        bare(), ours()
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(pairs) < LEAST_PAIRS:
+        if len(pairs) % 2:
+            pairs.append((timed(bare), timed(ours)))
+        else:
+            pairs.append((timed(ours), timed(bare))[::-1])
+    return pairs
 
 
-def median_ms(run: Run, repeat: int) -> float:
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        run()
-        times.append((time.perf_counter() - start) * 1000)
-    return statistics.median(times)
+def timed(run: Run) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def shown(what: str, pairs: list[tuple[float, float]], verdict: str) -> None:
+    theirs, ours = (1000 * statistics.median(side) for side in zip(*pairs, strict=True))
+    print(f"{what:28} bare {theirs:8.2f} ms   plugin {ours:8.2f} ms   {verdict}", flush=True)
 
 
 if __name__ == "__main__":

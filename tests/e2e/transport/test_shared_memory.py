@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from triton_deploy_core.clock import Deadline, SystemClock
 from triton_deploy_core.datatypes import NUMPY_DTYPES
 from triton_deploy_core.errors import ServerTimeoutError
 from triton_deploy_transport import connect

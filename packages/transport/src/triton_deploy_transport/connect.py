@@ -116,7 +116,7 @@ def _connecting(
     request_timeout: float,
     access: Access | None,
     keepalive: float | None,
-    shared_memory: bool,  # noqa: FBT001 (as connect has it)
+    shared_memory: bool,
 ) -> Connect:
     def connect_to(address: ServerAddress) -> InferenceServer:
         require_known_scheme(address.url)

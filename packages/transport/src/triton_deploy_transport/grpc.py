@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from triton_deploy_core.in_flight import Pending
     from triton_deploy_core.ports.request_options import RequestOptions
     from triton_deploy_core.ports.server import (
         IndexEntry,
@@ -58,7 +59,6 @@ if TYPE_CHECKING:
         ModelMetadata,
         VersionStatistics,
     )
-    from triton_deploy_transport._in_flight import Pending
 
     Inputs = Mapping[str, NDArray[np.generic]]
     Outputs = Mapping[str, NDArray[np.generic]]

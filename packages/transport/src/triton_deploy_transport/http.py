@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from triton_deploy_core.in_flight import Pending
     from triton_deploy_core.ports.request_options import RequestOptions
     from triton_deploy_core.ports.server import (
         IndexEntry,
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
         ModelMetadata,
         VersionStatistics,
     )
-    from triton_deploy_transport._in_flight import Pending
     from triton_deploy_transport._infer_request import Places
 
     Inputs = Mapping[str, NDArray[np.generic]]
