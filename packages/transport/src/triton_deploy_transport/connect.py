@@ -64,7 +64,7 @@ def connect(
             of `access` that is of no use.
         ServerUnreachableError: no server can be found.
     """
-    connect_to = _connecting(request_timeout, access, keepalive, shared_memory)
+    connect_to = _connecting(request_timeout, access, keepalive, shared_memory=shared_memory)
     if not names_several(url):
         return connect_to(ServerAddress(url))
     # What only a fleet needs is imported for one.
@@ -101,7 +101,7 @@ def connect_for_requests(
         InvalidSettingError: see `connect`.
         ServerUnreachableError: no server can be found.
     """
-    connect_to = _connecting(request_timeout, access, keepalive, shared_memory)
+    connect_to = _connecting(request_timeout, access, keepalive, shared_memory=shared_memory)
     if not names_several(url):
         return connect_to(ServerAddress(url))
     from triton_deploy_core.fleet.membership import Membership  # noqa: PLC0415
@@ -116,7 +116,8 @@ def _connecting(
     request_timeout: float,
     access: Access | None,
     keepalive: float | None,
-    shared_memory: bool,
+    *,
+    shared_memory: bool = True,
 ) -> Connect:
     def connect_to(address: ServerAddress) -> InferenceServer:
         require_known_scheme(address.url)
