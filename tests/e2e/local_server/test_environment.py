@@ -16,7 +16,7 @@ from triton_local_server import LocalTriton, PackageDownloadError, ensure_enviro
 BUILD = "from triton_local_server import ensure_environment as e; print(e(progress=print).root)"
 
 
-def test_two_processes_build_one_environment(tmp_path, repository):
+def test_two_processes_build_one_environment(tmp_path, repository, api):
     home = tmp_path / "the home"  # a space in it must do no harm
     variables = {**os.environ, "TRITON_LOCAL_SERVER_HOME": str(home)}
     builders = [
@@ -34,8 +34,13 @@ def test_two_processes_build_one_environment(tmp_path, repository):
     assert list(Path(root).rglob("__pycache__/*.pyc")), "bytecode is compiled"
 
     repository.python("plus")
+    repository.identity("same")
     with LocalTriton(repository.root, home=home, load_models=["plus"], exit_timeout=0) as triton:
         assert triton.is_running
+        assert not list(Path(root).glob("backends-*/*/packages")), "no model has needed any yet"
+        assert api(triton.url).load("same") is None
+    (packages,) = Path(root).glob("backends-*/*/packages")
+    assert packages.parent.name == "onnxruntime"
 
     # A build that was cut short is begun again.
     (Path(root) / ".complete").unlink()

@@ -209,7 +209,12 @@ def test_backend_directory(tmp_path):
     stub.write_text("stub")
     made = backend_directory(tmp_path, triton, "3.11")
     assert sorted(str(p.relative_to(made)) for p in made.rglob("*") if p.is_file()) == [
+        "fil/model.py",
+        "fil/requirements.txt",
+        "fil/treelite_forest.py",
+        "local_server_packages.py",
         "onnxruntime/model.py",
+        "onnxruntime/requirements.txt",
         "python/libtriton_python.so",
         "python/triton_python_backend_stub",
     ]

@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from triton_local_server.backend_directory import own_backends
 from triton_local_server.command_line import MODEL_CONTROL_MODES
 from triton_local_server.environment import HOME_VARIABLE, ensure_environment
 from triton_local_server.errors import LocalTritonError, ServerDiedError
@@ -22,7 +23,7 @@ The first start builds the server's private environment (some 300 MB) in the cac
 {HOME_VARIABLE} names another directory, {PYTHON_VARIABLE} the Python to build it on.
 
 examples:
-  python -m triton_local_server --setup-only
+  python -m triton_local_server --setup-only --backend onnxruntime --backend fil
   python -m triton_local_server --model-repository models --load-model iris
   python -m triton_local_server --model-repository models --model-control-mode none --http-port 8000
 """
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.setup_only:
             environment = ensure_environment(progress=_report)
+            for backend in options.backend:
+                environment.install(backend, _report)
             sys.stdout.write(f"{environment.root}\n")
         else:
             _serve(options)
@@ -92,6 +95,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="require a complete config.pbtxt of each model",
     )
+    parser.add_argument(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME",
+        choices=own_backends(),
+        help="install what this backend needs now, not when the first model needs it (repeatable): "
+        f"{', '.join(own_backends())}",
+    )
     parser.add_argument("--log-file", metavar="FILE", help="append the server's log to FILE")
     parser.add_argument(
         "--start-timeout", type=float, default=60.0, metavar="SECONDS", help="(%(default)s)"
@@ -120,6 +132,7 @@ def _serve(options: argparse.Namespace) -> None:
         load_models=options.load_model,
         disable_auto_complete=options.disable_auto_complete_config,
         extra_args=options.extra_arg,
+        backends=options.backend,
         log_file=options.log_file,
         start_timeout=options.start_timeout,
         exit_timeout=options.exit_timeout,

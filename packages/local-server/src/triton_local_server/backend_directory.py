@@ -1,8 +1,9 @@
 """Laying out the directory that Triton's ``--backend-directory`` names.
 
 It holds ``python`` (from the wheel, with the stub of the right Python version beside the library)
-and ``onnxruntime`` (this package's own, written in Python). Files are copied: Triton refuses a
-backend whose library, links resolved, lies outside its directory.
+and this package's own backends, written in Python. Each of these is a directory with a
+``model.py`` and the ``requirements.txt`` that `backend_packages` installs. Files are copied: Triton
+refuses a backend whose library, links resolved, lies outside its directory.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ from pathlib import Path
 
 _OWN_BACKENDS = Path(__file__).parent / "backends"
 _STUB = "triton_python_backend_stub"
+REQUIREMENTS = "requirements.txt"
+
+
+def own_backends() -> tuple[str, ...]:
+    """Returns the names of this package's own backends."""
+    return tuple(sorted(file.parent.name for file in _OWN_BACKENDS.glob(f"*/{REQUIREMENTS}")))
 
 
 def backend_directory(root: Path, triton: Path, python_version: str) -> Path:
@@ -55,7 +62,9 @@ def _fill(directory: Path, triton: Path, python_version: str) -> None:
 
 def _own_digest() -> str:
     digest = hashlib.sha256()
-    for file in sorted(_OWN_BACKENDS.rglob("*.py")):
+    for file in sorted(_OWN_BACKENDS.rglob("*")):
+        if file.suffix not in {".py", ".txt"}:
+            continue
         digest.update(file.relative_to(_OWN_BACKENDS).as_posix().encode() + b"\0")
         digest.update(file.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

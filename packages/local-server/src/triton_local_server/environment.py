@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from triton_local_server.backend_directory import backend_directory
+from triton_local_server.backend_packages import install_backend
 from triton_local_server.errors import EnvironmentBuildError, with_tail
 from triton_local_server.file_lock import file_lock
 from triton_local_server.installer import clean_variables, install
@@ -39,7 +40,7 @@ class ServerEnvironment:
     """A complete environment on disk.
 
     Attributes:
-        root: A virtual environment with the server, numpy and onnxruntime.
+        root: A virtual environment with the server and numpy.
         interpreter: What it was built on.
     """
 
@@ -74,6 +75,19 @@ class ServerEnvironment:
             "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
             "PYTHONNOUSERSITE": "1",
         }
+
+    def install(self, backend: str, progress: Callable[[str], None] | None = None) -> None:
+        """Installs what one of this package's own backends needs, unless it is there.
+
+        Args:
+            backend: Such as ``fil``; see `install_backend`.
+            progress: As for `ensure_environment`.
+
+        Raises:
+            InvalidOptionError: There is no such backend.
+            EnvironmentBuildError: It can't be installed; `PackageDownloadError` without a network.
+        """
+        install_backend(self.backends, self.python, backend, progress or _log.info)
 
     @property
     def _site_packages(self) -> Path:
@@ -171,8 +185,7 @@ def _build(
     progress: Callable[[str], None],
 ) -> ServerEnvironment:
     progress(f"Setting up the local Triton server in {root} (first use only) …")
-    pins = PINS[interpreter.version]
-    install(root, interpreter.executable, pins, _SETUP_TIMEOUT_SECONDS, more=requirements)
+    install(root, interpreter.executable, PINS, _SETUP_TIMEOUT_SECONDS, more=requirements)
     environment = ServerEnvironment(root, interpreter)
     _check_stub(environment)
     marker = root / f"{_MARKER}.new"

@@ -70,6 +70,37 @@ def install(
     raise _build_error([*requirements, *more], "\n".join(outputs))
 
 
+def install_into(target: Path, python: Path, requirements: Path, timeout: float) -> None:
+    """Installs a file of pinned requirements into a directory, without their dependencies.
+
+    Args:
+        target: Where they go; made if it is missing.
+        python: The interpreter that is to import them.
+        requirements: As in a ``requirements.txt``.
+        timeout: Seconds that one command may take.
+
+    Raises:
+        PackageDownloadError: The package index cannot be reached.
+        EnvironmentBuildError: Anything else, with the end of the installer's output.
+    """
+    exactly = ("--no-deps", "--only-binary", ":all:", "--target", str(target))
+    pip = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    commands = [[*pip, "--retries", "2", *exactly, "--requirement", str(requirements)]]
+    if uv := find_uv():
+        command = [uv, "pip", "install", "--python", str(python), "--compile-bytecode"]
+        commands.insert(0, [*command, *exactly, "--requirement", str(requirements)])
+    outputs: list[str] = []
+    for command in commands:
+        output = _run_all([command], cwd=target.parent, timeout=timeout)
+        if output is None:
+            return
+        outputs.append(output)
+        shutil.rmtree(target, ignore_errors=True)
+    lines = (line.strip() for line in requirements.read_text(encoding="utf-8").splitlines())
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    raise _build_error(wanted, "\n".join(outputs))
+
+
 @contextmanager
 def _files(folder: Path, more: Sequence[str]) -> Iterator[tuple[Path, Path]]:
     """Writes the further requirements and the numpy that holds, as files that uv and pip read."""

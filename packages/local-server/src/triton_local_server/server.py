@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from triton_local_server.backend_packages import setup_variables
 from triton_local_server.command_line import ServerOptions, command_line
 from triton_local_server.environment import ServerEnvironment, ensure_environment
 from triton_local_server.errors import (
@@ -43,8 +44,9 @@ class LocalTriton:
 
     The first start on a machine builds the server's environment (see `ensure_environment`); a later
     one takes about half a second. The server, with all that it starts, ends with `stop`, at the end
-    of the ``with`` block, or when this process ends, even by ``kill -9``. ONNX models are served by
-    onnxruntime, python models by Triton's python backend.
+    of the ``with`` block, or when this process ends, even by ``kill -9``. Python models
+    are served by Triton's python backend, ONNX models and forests of trees by this package's own
+    backends `onnxruntime` and `fil`, which are installed when the first model needs them.
 
     ::
 
@@ -70,6 +72,7 @@ class LocalTriton:
         home: Where the server's environment is; see `environments_home`.
         python: The interpreter to build it on; see `choose_interpreter`.
         requirements: What python models need; see `ensure_environment`.
+        backends: Own backends to install before the server starts, not at the first model's load.
         progress: Told, in one line each, what takes time on the first start.
 
     Raises:
@@ -96,6 +99,7 @@ class LocalTriton:
         home: str | os.PathLike[str] | None = None,
         python: str | None = None,
         requirements: Iterable[str] = (),
+        backends: Iterable[str] = (),
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self._options = ServerOptions(
@@ -115,6 +119,7 @@ class LocalTriton:
         self._home = home
         self._python = python
         self._requirements = tuple(requirements)
+        self._backends = tuple(backends)
         self._progress = progress
         self._ports: Ports | None = None
         self._process: SupervisedProcess | None = None
@@ -141,7 +146,8 @@ class LocalTriton:
         Raises:
             UnsupportedPlatformError: Not Linux on x86-64.
             UnsupportedPythonError: No interpreter for the server's environment.
-            EnvironmentBuildError: That environment could not be built.
+            EnvironmentBuildError: That environment could not be built, or a backend installed.
+            InvalidOptionError: One of `backends` is none of this package's.
             RepositoryNotFoundError: The repository is not a directory.
             PortInUseError: A port that the caller chose is taken.
             ServerDiedError: The server ended; with its last log lines.
@@ -157,6 +163,8 @@ class LocalTriton:
             requirements=self._requirements,
             progress=self._progress,
         )
+        for backend in self._backends:
+            environment.install(backend, self._progress)
         request = self._request
         if self._ports is not None:
             request = PortRequest(self._ports.http, self._ports.grpc, self._ports.metrics)
@@ -305,7 +313,11 @@ class LocalTriton:
                     environment.server, options, ports, backends=backends, shm_prefix=shm_prefix
                 ),
                 python=environment.python,
-                variables={**environment.variables(os.environ), **self._env},
+                variables={
+                    **environment.variables(os.environ),
+                    **setup_variables(environment.backends, environment.python, os.environ),
+                    **self._env,
+                },
                 log=sink,
                 shm_prefix=shm_prefix,
                 scratch=scratch,

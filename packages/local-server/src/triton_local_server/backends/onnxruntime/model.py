@@ -11,11 +11,17 @@ Triton runs this file in its stub process, once to complete the configuration an
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import triton_python_backend_utils as pb_utils  # type: ignore[import-not-found]
+
+BACKEND = Path(__file__).resolve().parent
+sys.path.insert(0, str(BACKEND.parent))
+
+from local_server_packages import require_packages  # type: ignore[import-not-found]  # noqa: E402
 
 DATA_TYPES = {
     "tensor(bool)": "TYPE_BOOL",
@@ -262,6 +268,7 @@ class TritonPythonModel:
         """Completes the configuration, unless it names inputs and outputs."""
         config = auto_complete_model_config.as_dict()
         if not (config["input"] and config["output"]):
+            require_packages(BACKEND)
             # The stub's first argument is the model file; nothing else here tells the version.
             file = Path("/proc/self/cmdline").read_bytes().split(b"\0")[1].decode()
             Completion(config, open_session(Path(file), config, optimize=False)).apply()
@@ -269,6 +276,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Opens the model and checks the configuration against it."""
+        require_packages(BACKEND)
         config = json.loads(args["model_config"])
         filename = config["default_model_filename"] or "model.onnx"
         path = Path(args["model_repository"], args["model_version"], filename)
