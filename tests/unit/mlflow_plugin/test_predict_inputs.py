@@ -374,3 +374,21 @@ def test_unknown_names_are_not_all_listed_and_the_right_shape_is_shown() -> None
     message = str(caught.value)
     assert "input '2' is unknown; so are 47 more;" in message
     assert message.endswith('as {"inputs": {"X": [[…]]}}.')
+
+
+def test_a_tables_columns_are_taken_by_the_names_that_the_configuration_lists():
+    told = {"parameters": {"feature_names": {"string_value": '["a", "b"]'}}, "max_batch_size": 8}
+    signature = ModelSignature.of(ONE.metadata, told)
+    expected = {"x": np.array([[1, 3], [2, 4]], np.float32)}
+    table = pd.DataFrame({"more": ["x", "y"], "b": [3, 4], "a": [1, 2]})
+    assert equal(to_inputs(table, signature), expected)
+    assert equal(to_inputs({"dataframe_records": table.to_dict("records")}, signature), expected)
+    assert equal(to_inputs(pd.DataFrame([[1, 3], [2, 4]]), signature), expected)
+    with pytest.raises(InvalidInputError, match=r"has no column 'a'\. Model 'iris' takes the col"):
+        to_inputs(table.drop(columns=["a"]), signature)
+
+
+@pytest.mark.parametrize("value", ["", "{", "3", '["a", 1]', '{"a": 1}'])
+def test_names_that_somebody_else_wrote_are_none(value):
+    told = {"parameters": {"feature_names": {"string_value": value}}}
+    assert ModelSignature.of(ONE.metadata, told).feature_names == ()

@@ -65,12 +65,30 @@ def _from_document(document: Document, signature: ModelSignature) -> dict[str, A
 def _from_columns(columns: dict[str, Column], signature: ModelSignature) -> dict[str, Any]:
     if len(signature.inputs) == 1 and signature.inputs[0].name not in columns:
         # As MLflow does for a model that was logged with one input and a DataFrame of features.
+        columns = _features(columns, signature)
         shape = signature.inputs[0].shape
         if len(shape) == _MATRIX_DIMENSIONS and shape[1] in (-1, len(columns)):
             matrix = matrix_of(columns)
             if matrix is not None:
                 return {signature.inputs[0].name: matrix}
     return dict(columns)
+
+
+def _features(columns: dict[str, Column], signature: ModelSignature) -> dict[str, Column]:
+    """Return the columns that the model has names for, in its order.
+
+    A table that has none of these names is a matrix, whose columns are in order.
+    """
+    missing = [name for name in signature.feature_names if name not in columns]
+    if len(missing) == len(signature.feature_names):
+        return columns
+    if missing:
+        more = f" and {len(missing) - 1} more" if missing[1:] else ""
+        raise InvalidInputError(
+            f"The table has no column {missing[0]!r}{more}. Model '{signature.name}' takes the "
+            f"columns {', '.join(map(repr, signature.feature_names))}."
+        )
+    return {name: columns[name] for name in signature.feature_names}
 
 
 def _alone(raw: Any, signature: ModelSignature) -> dict[str, Any]:

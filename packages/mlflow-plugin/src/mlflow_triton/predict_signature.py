@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlflow_triton.feature_names import read_names
 from mlflow_triton.text_forms import TextForm, read_forms
 from triton_deploy_core.ports.model_server import ModelServer
 from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
@@ -23,6 +24,8 @@ class ModelSignature:
         decoupled: whether a request may have any number of answers.
         input_forms: inputs whose text stands for other values: see `text_forms`.
         output_forms: likewise, outputs.
+        feature_names: what the columns of its only input, a matrix, are called; empty where the
+            configuration does not say.
         input_names: the names of what it takes.
         output_names: the names of what it gives, in their order.
     """
@@ -33,6 +36,7 @@ class ModelSignature:
     decoupled: bool = False
     input_forms: Mapping[str, TextForm] = field(default_factory=dict)
     output_forms: Mapping[str, TextForm] = field(default_factory=dict)
+    feature_names: tuple[str, ...] = ()
     input_names: frozenset[str] = field(init=False, repr=False, compare=False)
     output_names: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
@@ -67,6 +71,7 @@ class ModelSignature:
             decoupled=bool(policy.get("decoupled")),
             input_forms=read_forms(config, "inputs"),
             output_forms=read_forms(config, "outputs"),
+            feature_names=read_names(config),
         )
 
     @property
