@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _EPILOG = f"""\
-The first start builds the server's private environment (some 300 MB) in the cache directory;
+The first start builds the server's private environment (some 220 MB) in the cache directory;
 {HOME_VARIABLE} names another directory, {PYTHON_VARIABLE} the Python to build it on.
 
 examples:

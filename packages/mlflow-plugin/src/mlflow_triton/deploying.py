@@ -6,10 +6,11 @@ import logging
 
 from mlflow_triton import bootstrap
 from mlflow_triton.configuring import configured
-from mlflow_triton.flavors.choosing import choose_flavor
-from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
+from mlflow_triton.flavors.choosing import ChosenFlavor, choose_flavor
+from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions, UnsuitableModelError
 from mlflow_triton.mlmodel import read_mlmodel
 from mlflow_triton.settings import Settings
+from triton_deploy_core.errors import InvalidRequestError
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import ModelPackage
 from triton_deploy_core.ports.source import LocatedModel
@@ -79,9 +80,6 @@ def make_package(
         ModelSourceError: a file of the model is missing.
     """
     mlmodel = read_mlmodel(model.files)
-    chosen = choose_flavor(mlmodel, flavor)
-    chosen.require_own_settings(options)
-    _logger.info("deploying %s as flavor %s", model.uri, chosen.name)
     given = FlavorInput(
         name=name,
         files=model.files,
@@ -90,4 +88,21 @@ def make_package(
         registry_version=model.registry_version,
         run_files=model.run_files,
     )
-    return configured(chosen.flavor.package(given, options), given, options)
+    chosen = choose_flavor(mlmodel, flavor)
+    try:
+        return _packaged(chosen, given, options)
+    except UnsuitableModelError as error:
+        if flavor or options.own:
+            raise
+        try:
+            other = choose_flavor(mlmodel, None, unsuitable=[chosen.name])
+        except InvalidRequestError:
+            raise error from None
+        _logger.warning("%s is deployed as flavor %s: %s", model.uri, other.name, error)
+        return _packaged(other, given, options)
+
+
+def _packaged(chosen: ChosenFlavor, model: FlavorInput, options: PackageOptions) -> ModelPackage:
+    chosen.require_own_settings(options)
+    _logger.info("deploying %s as flavor %s", model.uri, chosen.name)
+    return configured(chosen.flavor.package(model, options), model, options)

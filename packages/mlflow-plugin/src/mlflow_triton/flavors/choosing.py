@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from mlflow_triton.flavors.packaging import Fit, Flavor, PackageOptions
@@ -33,7 +34,11 @@ class ChosenFlavor:
 
 
 def choose_flavor(
-    mlmodel: MLmodel, requested: str | None, registry: Registry | None = None
+    mlmodel: MLmodel,
+    requested: str | None,
+    registry: Registry | None = None,
+    *,
+    unsuitable: Collection[str] = (),
 ) -> ChosenFlavor:
     """Return the flavor to deploy a model as.
 
@@ -41,6 +46,7 @@ def choose_flavor(
         mlmodel: the model.
         requested: the flavor that the user named; None or empty to find the best one.
         registry: the flavors there are; None for all that are installed.
+        unsuitable: names of flavors that are not to be found.
 
     Raises:
         InvalidRequestError: there is no flavor of that name, or the model is not of it; or none
@@ -55,7 +61,11 @@ def choose_flavor(
         if flavor.fit(mlmodel) is Fit.NONE:
             raise _refusal(f"the model has no flavor {requested!r}", mlmodel, registry)
         return ChosenFlavor(requested, flavor)
-    fits = {ChosenFlavor(*found): found[1].fit(mlmodel) for found in registry.usable()}
+    fits = {
+        ChosenFlavor(name, flavor): flavor.fit(mlmodel)
+        for name, flavor in registry.usable()
+        if name not in unsuitable
+    }
     best = max(fits.values(), default=Fit.NONE)
     if best <= Fit.ON_REQUEST:
         raise _refusal("the model has no flavor that can be deployed", mlmodel, registry)

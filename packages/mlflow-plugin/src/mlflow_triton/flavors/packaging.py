@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from triton_deploy_core.errors import InvalidPackageError
 from triton_deploy_core.package import ModelPackage, Origin
 
 if TYPE_CHECKING:
@@ -117,6 +118,10 @@ class FlavorSetting:
     help: str
 
 
+class UnsuitableModelError(InvalidPackageError):
+    """A model of the flavor's kind that can't be deployed so, but perhaps as another flavor."""
+
+
 class Flavor(ABC):
     """Turns models of one kind into what Triton reads.
 
@@ -142,6 +147,8 @@ class Flavor(ABC):
 
         Raises:
             InvalidPackageError: Triton would refuse the model; the error says what to do.
+            UnsuitableModelError: this model can't be deployed so, which its ``MLmodel`` file
+                does not show. The next best flavor is taken, unless the user named this one.
             InvalidSettingError: an option that this model can't have.
             ModelSourceError: a file of the model is missing or can't be read.
         """
