@@ -227,6 +227,9 @@ def _expected(code: grpc.StatusCode, name: str) -> type[Exception]:
     return RequestRefusedError
 
 
+ENVOY = "upstream connect error or disconnect/reset before headers. reset reason: "
+
+
 @pytest.mark.parametrize(
     ("code", "words", "call", "expected"),
     [
@@ -243,6 +246,8 @@ def _expected(code: grpc.StatusCode, name: str) -> type[Exception]:
         ("UNIMPLEMENTED", "", "load", NotTritonError),
         ("UNIMPLEMENTED", "doesn't support models with decoupled", "infer", RequestRefusedError),
         ("CANCELLED", "CANCELLED", "load", AnswerLostError),
+        ("UNAVAILABLE", ENVOY + "remote connection failure", "infer", ServerUnreachableError),
+        ("UNAVAILABLE", ENVOY + "connection termination", "infer", AnswerLostError),
         (
             "UNAVAILABLE",
             "model has stopped accepting new inference requests",

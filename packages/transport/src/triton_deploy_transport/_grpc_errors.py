@@ -201,6 +201,11 @@ _CONNECTION = (
     (r"failed to connect.*(timed out|timeout|FD shutdown)", _too_slow),
     # What Triton's own HTTP port does.
     (r"failed to connect to all addresses.*socket closed", _hung_up),
+    # Envoy says this of a connection that it could not make, and of one that broke.
+    (
+        r"upstream connect error.*reset reason: (?!((remote|local) )?connection failure|overflow)",
+        _broken_off,
+    ),
     (r"failed to connect to all addresses|no healthy upstream|upstream connect", _no_connection),
     (
         r"^(socket|transport|endpoint) clos|connection reset|broken pipe|recvmsg|sendmsg",
