@@ -7,7 +7,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
+from triton_deploy_core.errors import ModelNotServedError, ServerUnreachableError
+from triton_deploy_core.ports.request_options import RequestOptions
 from triton_deploy_transport import connect, connect_for_requests
 from triton_deploy_transport.testing import IDENTITY_MODEL
 from triton_local_server import LocalTriton
@@ -42,8 +45,17 @@ def test_predictions_go_to_both_and_on_when_one_is_gone(tmp_path: Path) -> None:
                 requests(40), spread.infer_many("m", requests(40), timeout=30), strict=True
             ):
                 assert np.array_equal(answer["OUT"], sent["IN"])
+            for sent in requests(5):  # only one of them has streams
+                [answer] = spread.infer_stream(
+                    "m", sent, timeout=30, options=RequestOptions(version=1)
+                )
+                assert np.array_equal(answer["OUT"], sent["IN"])
+            with pytest.raises(ModelNotServedError, match="version 2"):
+                spread.infer("m", requests(1)[0], timeout=30, options=RequestOptions(version=2))
             counts = [server.statistics("m")[0].success_count for server in fleet.servers()]
             assert all(counts)
             other.kill()
             for sent in requests(20):
                 assert np.array_equal(spread.infer("m", sent, timeout=30)["OUT"], sent["IN"])
+            with pytest.raises(ServerUnreachableError):
+                next(spread.infer_stream("m", requests(1)[0], timeout=30))

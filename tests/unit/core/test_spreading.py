@@ -12,6 +12,7 @@ import pytest
 
 from triton_deploy_core.errors import (
     AnswerLostError,
+    InvalidRequestError,
     ModelNotServedError,
     RequestRefusedError,
     ServerTimeoutError,
@@ -41,11 +42,13 @@ def in_sequence(number: int | str, **more: bool) -> RequestOptions:
 class Servers:
     """Simulated servers that serve ``iris``, and what requests came to them."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, without_streams=()) -> None:
         self.clock = FakeClock()
         self.store = MemoryStore(clock=self.clock)
         self.store.seed({"iris/config.pbtxt": CONFIG, "iris/1/model.onnx": b""})
-        self.servers = simulated_servers(count, self.store, self.clock)
+        self.servers = simulated_servers(
+            count, self.store, self.clock, without_streams=without_streams
+        )
         for server in self.servers:
             server.load("iris", timeout=10)
 
@@ -53,8 +56,8 @@ class Servers:
         known = [Member(server) for server in self.servers] if members is None else members
         return Spreading(known, clock=self.clock, chance=random.Random(1))
 
-    def asked(self) -> list[int]:
-        return [[call.method for call in one.calls].count("infer") for one in self.servers]
+    def asked(self, method="infer") -> list[int]:
+        return [[call.method for call in one.calls].count(method) for one in self.servers]
 
 
 @pytest.fixture
@@ -67,9 +70,9 @@ def infer(spreading, times=1, name="iris"):
         spreading.infer(name, X, timeout=10)
 
 
-def failing(error):
+def failing(error, method="infer"):
     def fail(call):
-        if call.method == "infer":
+        if call.method == method:
             raise error
 
     return fail
@@ -197,8 +200,7 @@ def test_sequences_stay_where_they_began(three):
             places.setdefault(number, set()).add(server.url)
             return server.infer("iris", X, timeout=10)
 
-        options = in_sequence(number, start=start, end=end)
-        spreading.send("iris", ask, timeout=10, options=options)
+        spreading.send("iris", ask, timeout=10, options=in_sequence(number, start=start, end=end))
 
     for number in range(1, 61):
         step(number, start=True)
@@ -217,8 +219,9 @@ def test_sequences_stay_where_they_began(three):
     # Another process goes on where this one began.
     other, seen = three.spreading(), []
     for number in range(1, 61):
-        options = in_sequence(number)
-        other.send("iris", lambda server: seen.append(server.url), timeout=1, options=options)
+        other.send(
+            "iris", lambda server: seen.append(server.url), timeout=1, options=in_sequence(number)
+        )
         assert {seen.pop()} == places[number]
 
 
@@ -238,6 +241,164 @@ def test_a_sequence_goes_nowhere_else(three):
     with pytest.raises(ServerUnreachableError):
         step()
     assert step(start=True) is not place
+
+
+def test_requests_of_a_sequence_go_to_one_server_one_after_another(three):
+    """`infer_many` and streams too, by the options that users give."""
+    spreading, under_way, overtaken = three.spreading(), threading.Lock(), threading.Event()
+
+    def enter(call):
+        if call.method == "infer":
+            if not under_way.acquire(blocking=False):
+                overtaken.set()
+            overtaken.wait(0.05)
+
+    def leave(call):
+        if call.method == "infer" and not overtaken.is_set():
+            under_way.release()
+
+    for server in three.servers:
+        server.before_call, server.after_call = enter, leave
+    spreading.infer("iris", X, timeout=9, options=in_sequence(5, start=True))
+    answers = spreading.infer_many("iris", [X] * 4, timeout=9, options=in_sequence(5))
+    assert len(list(answers)) == 4
+    assert not overtaken.is_set()
+    list(spreading.infer_stream("iris", X, timeout=9, options=in_sequence(5, end=True)))
+    assert sorted(three.asked()) == [0, 0, 5]
+    assert three.asked("infer_stream")[three.asked().index(5)] == 1
+
+
+def test_options_go_with_each_request(three):
+    options = RequestOptions(request_id="r", parameters={"k": 1})
+    fleet = Fleet(three.servers)
+    fleet.infer("iris", X, timeout=9, options=options)
+    list(fleet.infer_many("iris", [X] * 5, timeout=9, options=options))
+    list(fleet.infer_stream("iris", X, timeout=9, options=options))
+    told = [
+        call.options
+        for server in three.servers
+        for call in server.calls
+        if call.method in {"infer", "infer_stream"}
+    ]
+    assert told == [options] * 7
+
+
+def test_a_version_is_answered_where_it_is_served(three):
+    """Who does not serve it is left out for that version, and for nothing else."""
+    three.store.seed({"iris/config.pbtxt": CONFIG + b"version_policy { all { } }"})
+    three.store.seed({"iris/2/model.onnx": b""})
+    three.clock.advance(5)
+    three.servers[1].load("iris", timeout=10)
+    spreading, options = three.spreading(), RequestOptions(version=2)
+    for _ in range(50):
+        spreading.infer("iris", X, timeout=9, options=options)
+        list(spreading.infer_stream("iris", X, timeout=9, options=options))
+    counts = [sum(pair) for pair in zip(three.asked(), three.asked("infer_stream"), strict=True)]
+    assert counts[1] == 100
+    assert counts[0] <= 1
+    assert counts[2] <= 1
+    with pytest.raises(ModelNotServedError, match=r"version 3.*3 of 3 servers"):
+        spreading.infer("iris", X, timeout=9, options=RequestOptions(version=3))
+    before = three.asked()
+    infer(spreading, 60)
+    assert all(now - then > 5 for now, then in zip(three.asked(), before, strict=True))
+
+
+def test_streams_go_to_servers_that_have_them():
+    servers = Servers(3, without_streams=(1, 3))
+    spreading = servers.spreading()
+    assert spreading.streams
+    for _ in range(20):
+        list(spreading.infer_stream("iris", X, timeout=9))
+    assert servers.asked("infer_stream") == [0, 20, 0]
+    servers.servers[1].reachable = False
+    with pytest.raises(ServerUnreachableError, match="triton-2:8000"):
+        list(spreading.infer_stream("iris", X, timeout=9))
+    infer(spreading, 20)
+    none = Servers(2, without_streams=(1, 2)).spreading()
+    assert not none.streams
+    with pytest.raises(InvalidRequestError, match="grpc://"):
+        list(none.infer_stream("iris", X, timeout=9))
+
+
+def test_a_stream_is_moved_until_its_first_answer(three):
+    three.servers[0].unload("iris", timeout=10)
+    three.servers[1].reachable = False
+    three.clock.advance(5)
+    spreading = three.spreading()
+    for _ in range(20):
+        [answer] = spreading.infer_stream("iris", X, timeout=9)
+        assert answer["X"].tolist() == [1]
+    assert three.asked("infer_stream") == [1, 1, 20]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerUnreachableError("gone"),
+        ModelNotServedError("unloaded"),
+        AnswerLostError("lost"),
+        ServerTimeoutError("late"),
+    ],
+)
+def test_a_stream_is_not_moved_once_an_answer_came(three, error):
+    """The server is left out from then on, as after any other failure."""
+    asked = []
+
+    def breaking(server):
+        def infer_stream(*_, **__):
+            asked.append(server.url)
+            yield X
+            raise error
+
+        return infer_stream
+
+    for server in three.servers:
+        server.infer_stream = breaking(server)
+    spreading = three.spreading()
+    answers = spreading.infer_stream("iris", X, timeout=9)
+    assert next(answers) == X
+    with pytest.raises(type(error)):
+        next(answers)
+    [broken] = asked
+    infer(spreading, 50)
+    assert [three.asked()[n] for n, one in enumerate(three.servers) if one.url == broken] == [0]
+
+
+@pytest.mark.parametrize("error", [AnswerLostError("lost"), ServerTimeoutError("late")])
+def test_a_stream_that_may_have_begun_is_not_begun_again(three, error):
+    for server in three.servers:
+        server.before_call = failing(error, "infer_stream")
+    with pytest.raises(type(error)):
+        list(three.spreading().infer_stream("iris", X, timeout=9))
+    assert sum(three.asked("infer_stream")) == 1
+
+
+def test_an_open_stream_counts_as_a_request_until_it_is_closed():
+    servers = Servers(2)
+    closed = []
+
+    def endless(server):
+        def infer_stream(*_, **__):
+            try:
+                while True:
+                    yield X
+            finally:
+                closed.append(server.url)
+
+        return infer_stream
+
+    for server in servers.servers:
+        server.infer_stream = endless(server)
+    spreading = servers.spreading()
+    answers = spreading.infer_stream("iris", X, timeout=9)
+    next(answers)
+    infer(spreading, 20)
+    assert sorted(servers.asked()) == [0, 20]
+    answers.close()
+    assert len(closed) == 1
+    infer(spreading, 40)
+    assert all(servers.asked())
 
 
 def test_many_requests_go_to_all(three):
@@ -337,17 +498,6 @@ def test_a_server_that_left_is_closed_after_its_last_request(three):
 
 def test_a_fleet_spreads(three):
     fleet = Fleet(three.servers)
-    for _ in range(1, 61):
+    for _ in range(60):
         fleet.infer("iris", X, timeout=10)
     assert all(three.asked())
-
-
-def test_a_version_is_asked_of_servers_that_have_it(three):
-    three.store.seed({"iris/2/model.onnx": b""})
-    three.servers[1].load("iris", timeout=10)
-    spreading = three.spreading()
-    options = RequestOptions(version=2)
-    for _ in range(20):
-        assert spreading.infer("iris", X, timeout=10, options=options)["X"] == X["X"]
-    infer(spreading, 60)
-    assert min(three.asked()) > 0

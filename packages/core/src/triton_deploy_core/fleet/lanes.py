@@ -1,19 +1,20 @@
 """Servers as requests see them: how many requests each has now, and whether it rests.
 
-A server that can't be reached rests, and so does one that does not serve a model, as far as that
-model goes: from half a second to half a minute, twice as long each time. After a rest one request
-finds out whether it is over; the others still go elsewhere.
+A server that can't be reached rests, and so does one that does not serve a model, or a version of
+it, as far as that goes: from half a second to half a minute, twice as long each time. After a rest
+one request finds out whether it is over; the others still go elsewhere.
 """
 
 from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from triton_deploy_core.clock import Clock
+from triton_deploy_core.fleet.errand import Errand
 from triton_deploy_core.ports.server import InferenceServer
 
 FIRST_REST_SECONDS = 0.5
@@ -65,45 +66,41 @@ class Lanes:
         for lane in idle:
             lane.server.close()
 
-    def next(
-        self, name: str, tried: Collection[InferenceServer], *, last_resort: bool
-    ) -> Lane | None:
+    def next(self, errand: Errand, *, last_resort: bool) -> Lane | None:
         """Return the server for a request: of two at random, the one with fewer requests.
 
         Args:
-            name: the model.
-            tried: servers that are not asked again.
+            errand: the request.
             last_resort: whether servers that could not be reached are asked before their rest is
                 over, where no other is left; the one whose rest is over first.
         """
         with self._lock:
-            left = [lane for one, lane in self._lanes.items() if one not in tried]
-            awake = self._awake(left, name)
+            left = self._left(errand)
+            awake = self._awake(left, errand.kind)
             if awake:
                 two = self._chance.sample(awake, min(2, len(awake)))
-                return self._taken(min(two, key=lambda lane: lane.in_flight), name)
+                return self._taken(min(two, key=lambda lane: lane.in_flight), errand.kind)
             now = self._clock.monotonic()
             rest = [lane for lane in left if last_resort or lane.until(ALL_MODELS) <= now]
             if not rest:
                 return None
-            return self._taken(min(rest, key=lambda lane: lane.until(ALL_MODELS, name)), name)
+            soonest = min(rest, key=lambda lane: lane.until(ALL_MODELS, errand.kind))
+            return self._taken(soonest, errand.kind)
 
-    def first(
-        self, name: str, order: Callable[[str], bytes], tried: Collection[InferenceServer]
-    ) -> Lane | None:
+    def first(self, errand: Errand, order: Callable[[str], bytes]) -> Lane | None:
         """Return the first server by an order of their URLs, one that rests only if all do."""
         with self._lock:
-            left = [lane for one, lane in self._lanes.items() if one not in tried]
-            usable = self._awake(left, name) or left
+            left = self._left(errand)
+            usable = self._awake(left, errand.kind) or left
             if not usable:
                 return None
-            return self._taken(min(usable, key=lambda lane: order(lane.server.url)), name)
+            return self._taken(min(usable, key=lambda lane: order(lane.server.url)), errand.kind)
 
-    def at(self, url: str, name: str) -> Lane | None:
+    def at(self, url: str, errand: Errand) -> Lane | None:
         """Return the server with a URL, whether it rests or not; None where it is gone."""
         with self._lock:
             found = [lane for one, lane in self._lanes.items() if one.url == url]
-            return self._taken(found[0], name) if found else None
+            return self._taken(found[0], errand.kind) if found else None
 
     def servers(self) -> Sequence[InferenceServer]:
         """Return all servers."""
@@ -123,27 +120,30 @@ class Lanes:
                 lane.server.close()
 
     def rest(self, lane: Lane, kind: str) -> None:
-        """Let a server rest: for one model, or for `ALL_MODELS`."""
+        """Let a server rest: for requests of one kind (`Errand.kind`), or for `ALL_MODELS`."""
         with self._lock:
             rest = lane.rests.setdefault(kind, _Rest())
             rest.begin(self._clock.monotonic())
             rest.failures += 1
 
-    def well(self, lane: Lane, name: str) -> None:
-        """Note that a server answered for a model: its rests for it are over."""
+    def well(self, lane: Lane, kind: str) -> None:
+        """Note that a server answered a request of a kind: its rests for that are over."""
         if lane.rests:
             with self._lock:
                 lane.rests.pop(ALL_MODELS, None)
-                lane.rests.pop(name, None)
+                lane.rests.pop(kind, None)
 
-    def _awake(self, lanes: Sequence[Lane], name: str) -> list[Lane]:
+    def _left(self, errand: Errand) -> list[Lane]:
+        return [lane for one, lane in self._lanes.items() if errand.may_go_to(one)]
+
+    def _awake(self, lanes: Sequence[Lane], kind: str) -> list[Lane]:
         now = self._clock.monotonic()
-        return [lane for lane in lanes if lane.until(ALL_MODELS, name) <= now]
+        return [lane for lane in lanes if lane.until(ALL_MODELS, kind) <= now]
 
-    def _taken(self, lane: Lane, name: str) -> Lane:
+    def _taken(self, lane: Lane, kind: str) -> Lane:
         lane.in_flight += 1
-        for kind in (ALL_MODELS, name):
+        for each in (ALL_MODELS, kind):
             # Whether its rest is over, this request finds out: not all others at the same time.
-            if kind in lane.rests:
-                lane.rests[kind].begin(self._clock.monotonic())
+            if each in lane.rests:
+                lane.rests[each].begin(self._clock.monotonic())
         return lane

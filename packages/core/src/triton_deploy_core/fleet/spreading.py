@@ -7,8 +7,8 @@ that it does not serve the model. Where it was sent and its answer was lost, it 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,7 +21,8 @@ from triton_deploy_core.errors import (
     ServerError,
     ServerUnreachableError,
 )
-from triton_deploy_core.failures import NO_ANSWER, merged
+from triton_deploy_core.failures import NO_ANSWER, listed
+from triton_deploy_core.fleet.errand import Errand
 from triton_deploy_core.fleet.lanes import ALL_MODELS, Lane, Lanes
 from triton_deploy_core.fleet.member import Member
 from triton_deploy_core.fleet.membership import Membership
@@ -66,7 +67,7 @@ class Spreading:
     @property
     def url(self) -> str:
         """The servers, fit for messages."""
-        return ",".join(member.url for member in self._members)
+        return listed(member.url for member in self._members)
 
     def metadata(self, name: str) -> ModelMetadata:
         """See `InferenceServer.metadata`."""
@@ -78,7 +79,7 @@ class Spreading:
 
     @property
     def streams(self) -> bool:
-        """See `InferenceServer.streams`: whether any server has them."""
+        """See `InferenceServer.streams`: whether any member has them."""
         return any(server.streams for server in self._lanes.servers())
 
     def infer(
@@ -90,12 +91,11 @@ class Spreading:
         options: RequestOptions | None = None,
     ) -> Outputs:
         """See `InferenceServer.infer`."""
-        return self.send(
-            name,
-            lambda server: server.infer(name, inputs, timeout=timeout, options=options),
-            timeout=timeout,
-            options=options,
-        )
+
+        def ask(server: InferenceServer) -> Outputs:
+            return server.infer(name, inputs, timeout=timeout, options=options)
+
+        return self.send(name, ask, timeout=timeout, options=options)
 
     def infer_many(
         self,
@@ -106,13 +106,17 @@ class Spreading:
         in_flight: int = 8,
         options: RequestOptions | None = None,
     ) -> Generator[Outputs, None, None]:
-        """See `InferenceServer.infer_many`: each goes to a server of its own choice."""
+        """See `InferenceServer.infer_many`: each goes to a server of its own choice.
+
+        Those of a sequence go to its server, one after another.
+        """
 
         def ask(inputs: Inputs) -> Outputs:
             return self.infer(name, inputs, timeout=timeout, options=options)
 
-        with closing(Workers(ask, at_most=in_flight)) as workers:
-            yield from in_order(requests, workers.begin, in_flight=in_flight)
+        at_once = in_flight if options is None or options.sequence is None else 1
+        with closing(Workers(ask, at_most=at_once)) as workers:
+            yield from in_order(requests, workers.begin, in_flight=at_once)
 
     def infer_stream(
         self,
@@ -122,25 +126,17 @@ class Spreading:
         timeout: float,
         options: RequestOptions | None = None,
     ) -> Generator[Outputs, None, None]:
-        """See `InferenceServer.infer_stream`: it stays where its first answer came from."""
+        """See `InferenceServer.infer_stream`: a server that has streams answers all of it.
 
-        def begin(
-            server: InferenceServer,
-        ) -> tuple[InferenceServer, Outputs | None, Generator[Outputs, None, None]]:
+        Another server is asked as long as that is safe and no answer came.
+        """
+
+        def begin(server: InferenceServer) -> tuple[Outputs | None, Generator[Outputs, None, None]]:
             answers = server.infer_stream(name, inputs, timeout=timeout, options=options)
-            return server, next(answers, None), answers
+            return next(answers, None), answers
 
-        servers = self._lanes.servers()
-        able = [server for server in servers if server.streams] or servers
-        server, first, rest = self.send(
-            name,
-            begin,
-            timeout=timeout,
-            options=options,
-            without=[server for server in servers if server not in able],
-        )
-        lane = self._lanes.at(server.url, name)
-        with nullcontext() if lane is None else self._lanes.request(lane), closing(rest):
+        sent = self._sent(name, begin, timeout=timeout, options=options, in_stream=True)
+        with sent as (first, rest), closing(rest):
             if first is not None:
                 yield first
                 yield from rest
@@ -157,7 +153,6 @@ class Spreading:
         *,
         timeout: float,
         options: RequestOptions | None = None,
-        without: Collection[InferenceServer] = (),
     ) -> _T:
         """Have a server answer a request for a model.
 
@@ -165,9 +160,9 @@ class Spreading:
             name: the model.
             ask: sends the request to a server.
             timeout: seconds after which no further server is tried.
-            options: what the request says beside its inputs. One of a sequence that is not its
-                first goes where the sequence is, and nowhere else.
-            without: servers that are not asked.
+            options: the request's. A server that does not serve their version is left out for
+                that version. A request of a sequence that is not its first goes where the
+                sequence is, and nowhere else.
 
         Raises:
             ModelNotServedError: none of the servers that answer serves the model.
@@ -175,74 +170,84 @@ class Spreading:
             ServerUnreachableError: no server could be reached.
             ServerError: what the server that was asked raised.
         """
-        options = options or NO_OPTIONS
-        step = options.sequence
-        # Which versions a server has is no matter for requests that do not ask for any.
-        model = name if options.version is None else f"{name}/{options.version}"
-        deadline = Deadline.after(timeout, self._clock)
-        tried: dict[InferenceServer, ServerError] = {}
-        self._go_on_with(self._membership.now())
-        while True:
-            out_of_time = tried and deadline.passed
-            lane = None if out_of_time else self._lane(model, tried, without, step)
-            if lane is None:
-                failures = {server.url: error for server, error in tried.items()}
-                raise merged(failures, servers=len(failures))
-            try:
-                answer = self._asked(lane, model, ask)
-            except (ModelNotServedError, ServerUnreachableError) as error:
-                stays = step is not None and not step.start
-                if isinstance(error, AnswerLostError) or stays:
-                    raise
-                tried[lane.server] = error
-            else:
-                if step is not None:
-                    self._sequences.note(model, step, lane.server.url)
-                return answer
+        with self._sent(name, ask, timeout=timeout, options=options) as answer:
+            return answer
 
-    def _asked(self, lane: Lane, name: str, ask: Callable[[InferenceServer], _T]) -> _T:
-        with self._lanes.request(lane):
-            try:
-                answer = ask(lane.server)
-            except ModelNotServedError:
-                self._lanes.well(lane, ALL_MODELS)
-                self._lanes.rest(lane, name)
-                raise
-            except NO_ANSWER:
-                self._lanes.rest(lane, ALL_MODELS)
-                raise
-            except ServerError:
-                self._lanes.well(lane, name)
-                raise
-        self._lanes.well(lane, name)
-        return answer
-
-    def _lane(
+    @contextmanager
+    def _sent(
         self,
-        model: str,
-        tried: Mapping[InferenceServer, ServerError],
-        without: Collection[InferenceServer],
-        step: SequenceStep | None,
-    ) -> Lane | None:
-        out = {*tried, *without}
-        if step is not None:
-            return self._lane_of_sequence(model, out, step)
-        nobody_answers = not any(isinstance(e, ModelNotServedError) for e in tried.values())
-        lane = self._lanes.next(model, out, last_resort=nobody_answers)
-        if lane is None and nobody_answers and self._membership.again():
-            self._go_on_with(self._membership.now())
-            lane = self._lanes.next(model, out, last_resort=True)
-        return lane
+        name: str,
+        ask: Callable[[InferenceServer], _T],
+        *,
+        timeout: float,
+        options: RequestOptions | None,
+        in_stream: bool = False,
+    ) -> Iterator[_T]:
+        """Have a server answer, see `send`. Inside, the server is still busy with it."""
+        deadline = Deadline.after(timeout, self._clock)
+        self._go_on_with(self._membership.now())
+        # Where nobody has streams, any server says so.
+        errand = Errand(name, options or NO_OPTIONS, in_stream=in_stream and self.streams)
+        while True:
+            lane = None if errand.tried and deadline.passed else self._lane(errand)
+            if lane is None:
+                raise errand.failure()
+            try:
+                answer, place = self._asked(lane, errand, ask)
+            except (ModelNotServedError, ServerUnreachableError) as error:
+                if isinstance(error, AnswerLostError) or errand.goes_on:
+                    raise
+                errand.tried[lane.server] = error
+                continue
+            with place:
+                if errand.step is not None:
+                    self._sequences.note(name, errand.step, lane.server.url)
+                yield answer
+            return
 
-    def _lane_of_sequence(
-        self, model: str, out: Collection[InferenceServer], step: SequenceStep
-    ) -> Lane | None:
-        if not step.start:
-            url = self._sequences.place(model, step)
-            lane = None if url is None else self._lanes.at(url, model)
-            if lane is not None:
-                return lane
-        return self._lanes.first(model, self._sequences.order(model, step), out)
+    def _asked(
+        self, lane: Lane, errand: Errand, ask: Callable[[InferenceServer], _T]
+    ) -> tuple[_T, ExitStack]:
+        """Return a server's answer, and what is to be left when no more of it is wanted."""
+        with ExitStack() as place:
+            place.enter_context(self._lanes.request(lane))
+            place.enter_context(self._noted(lane, errand))
+            answer = ask(lane.server)
+            self._lanes.well(lane, errand.kind)
+            return answer, place.pop_all()
+
+    @contextmanager
+    def _noted(self, lane: Lane, errand: Errand) -> Iterator[None]:
+        """Note of a server what its failure says of it."""
+        try:
+            yield
+        except ModelNotServedError:
+            self._lanes.well(lane, ALL_MODELS)
+            self._lanes.rest(lane, errand.kind)
+            raise
+        except NO_ANSWER:
+            self._lanes.rest(lane, ALL_MODELS)
+            raise
+        except ServerError:
+            self._lanes.well(lane, errand.kind)
+            raise
+
+    def _lane(self, errand: Errand) -> Lane | None:
+        if errand.step is not None:
+            return self._lane_of_sequence(errand, errand.step)
+        found = self._lanes.next(errand, last_resort=errand.nobody_answers)
+        if found is None and errand.nobody_answers and self._membership.again():
+            self._go_on_with(self._membership.now())
+            found = self._lanes.next(errand, last_resort=True)
+        return found
+
+    def _lane_of_sequence(self, errand: Errand, step: SequenceStep) -> Lane | None:
+        if errand.goes_on:
+            url = self._sequences.place(errand.name, step)
+            found = None if url is None else self._lanes.at(url, errand)
+            if found is not None:
+                return found
+        return self._lanes.first(errand, self._sequences.order(errand.name, step))
 
     def _go_on_with(self, members: Sequence[Member]) -> None:
         if members is not self._members:

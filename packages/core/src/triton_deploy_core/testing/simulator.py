@@ -33,6 +33,7 @@ from triton_deploy_core.classification import require_numbers
 from triton_deploy_core.clock import Clock, Deadline
 from triton_deploy_core.errors import (
     ControlModeError,
+    InvalidRequestError,
     LoadFailedError,
     LoadTimeoutError,
     ModelNotServedError,
@@ -88,6 +89,7 @@ class SimulatedTriton(SingleServer):
         config_name: ``--model-config-name``: which ``configs/<name>.pbtxt`` it reads.
         url: how it is named in messages.
         has: what models may need of a server, such as ``gpu``; see `simulated_content`.
+        streams: whether its protocol has streams: False is as HTTP.
 
     Attributes:
         before_call: told of each call before anything happens.
@@ -108,6 +110,7 @@ class SimulatedTriton(SingleServer):
         config_name: str | None = None,
         url: str = "simulated:8000",
         has: Collection[str] = (),
+        streams: bool = True,
     ) -> None:
         self.store = store
         self.clock: Clock = FakeClock() if clock is None else clock
@@ -121,6 +124,7 @@ class SimulatedTriton(SingleServer):
         self.stopped = False
         self.has = frozenset(has)
         self._url = url
+        self._streams = streams
         self._lock = threading.RLock()
         self._models: dict[str, SimulatedModel] = {}
         self._calls: list[ServerCall] = []
@@ -187,8 +191,8 @@ class SimulatedTriton(SingleServer):
 
     @property
     def streams(self) -> bool:
-        """See `InferenceServer.streams`: it has them."""
-        return True
+        """See `InferenceServer.streams`."""
+        return self._streams
 
     def is_live(self) -> bool:
         """See `InferenceServer.is_live`."""
@@ -302,6 +306,9 @@ class SimulatedTriton(SingleServer):
     ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
         """See `InferenceServer.infer_stream`. A decoupled model answers each row by itself."""
         del timeout  # the answers take no time
+        if not self._streams:
+            message = f"{self._url} has no streams: give its gRPC port, as grpc://host:8001"
+            raise InvalidRequestError(message)
         options = options or NO_OPTIONS
         with self._call(ServerCall("infer_stream", name, options=options)):
             _, config = self._serving(name)

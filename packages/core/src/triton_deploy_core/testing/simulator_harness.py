@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from triton_deploy_core.fleet.fleet import Fleet
@@ -19,12 +19,16 @@ class SimulatorHarness(ServerHarness):
 
     Args:
         fleet_of: how many servers make a fleet; None: one server, as it is.
+        without_streams: the numbers of those servers of a fleet that have no streams.
     """
 
-    def __init__(self, *, fleet_of: int | None = None) -> None:
+    def __init__(
+        self, *, fleet_of: int | None = None, without_streams: Collection[int] = ()
+    ) -> None:
         self.clock = FakeClock()
         self.store = MemoryStore(clock=self.clock)
         self._fleet_of = fleet_of
+        self._without_streams = without_streams
         self.server = self._server()
 
     def put(self, key: str, data: bytes) -> None:
@@ -62,7 +66,13 @@ class SimulatorHarness(ServerHarness):
         if self._fleet_of is None:
             servers = [SimulatedTriton(self.store, clock=self.clock, mode=mode)]
         else:
-            servers = simulated_servers(self._fleet_of, self.store, self.clock, mode=mode)
+            servers = simulated_servers(
+                self._fleet_of,
+                self.store,
+                self.clock,
+                mode=mode,
+                without_streams=self._without_streams,
+            )
         for server in servers:
             server.reachable = reachable
         return servers[0] if self._fleet_of is None else Fleet(servers)
