@@ -285,7 +285,8 @@ def test_an_unknown_key(site, command):
 
 def test_an_unknown_key_of_delete(site):
     complaint = site.click(*DELETE, "-C", "max_batch_size=4").complaint
-    assert "Known ones: triton_url, triton_model_repo, " in complaint
+    assert "Known ones: triton_url, " in complaint
+    assert ", triton_model_repo, " in complaint
     assert "instance_count" not in complaint
 
 

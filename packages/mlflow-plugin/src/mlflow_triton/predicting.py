@@ -219,7 +219,7 @@ def _whole(inputs: Mapping[str, Input]) -> dict[str, NDArray[Any]]:
 
 
 def _frame(outputs: Mapping[str, NDArray[Any]], signature: ModelSignature) -> DataFrame:
-    if tuple(outputs) == signature.output_names:
+    if not signature.output_forms and tuple(outputs) == signature.output_names:
         return to_frame(outputs)
     # Triton answers in the order in which the backend was done, and a model may leave some out.
     place = {name: number for number, name in enumerate(signature.output_names)}
