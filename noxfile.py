@@ -105,8 +105,7 @@ def lint(session: nox.Session) -> None:
     )
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
-    for name in PACKAGES:
-        session.run("mypy", f"packages/{name}/src")
+    session.run("mypy", *(f"packages/{name}/src" for name in PACKAGES))
 
 
 @nox.session

@@ -58,7 +58,7 @@ def test_the_quick_start(tmp_path):
     assert _servers_of(tmp_path) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_the_quick_start_stops_what_it_started(tmp_path, number):
     with _started(tmp_path) as process:
         _wait_for(lambda: _servers_of(tmp_path), process)
