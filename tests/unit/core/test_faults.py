@@ -12,6 +12,7 @@ from triton_deploy_core.errors import (
     DeploymentNotFoundError,
     LoadFailedError,
     LoadTimeoutError,
+    NotSettledError,
     ServerTimeoutError,
     ServerUnreachableError,
     StoreUnavailableError,
@@ -333,6 +334,6 @@ def test_no_call_waits_for_ever_for_a_version_that_stays_on_its_way():
     world = _world(version_package(OLD, 1))
     world.server.unload_seconds = 10**9
     began = world.clock.monotonic()
-    with pytest.raises(ServerTimeoutError, match="still loading or unloading 'iris'"):
+    with pytest.raises(NotSettledError, match="still loading or unloading 'iris'"):
         world.new_service(timeout=60).delete("iris")
     assert world.clock.monotonic() - began < 120

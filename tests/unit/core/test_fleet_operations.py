@@ -15,6 +15,7 @@ from triton_deploy_core.errors import (
     InvalidSettingError,
     LoadFailedError,
     NotOursError,
+    NotSettledError,
     ServerUnreachableError,
 )
 from triton_deploy_core.fleet.fleet import Fleet
@@ -109,6 +110,14 @@ class TestAllOrNothing:
         world.servers[1].before_call = look
         world.service.update("iris", version_package(b"new", 2))
         assert _served(world) == [{2: b"new"}] * 3
+
+    def test_rolling_takes_back_what_a_server_was_too_slow_to_get_over(self):
+        """It answers, so it is told: what it is slow at is to let go of the old version."""
+        world = _world(Rollout(Strategy.ROLLING))
+        world.servers[0].unload_seconds = 10**9
+        with pytest.raises(NotSettledError, match="triton-1:8000 was still loading or unloading"):
+            world.new_service(timeout=60).update("iris", version_package(b"new", 2))
+        assert _served(world) == [{1: b"old"}] * 3
 
     def test_a_share_of_the_fleet_at_a_time(self):
         world = _world(Rollout(Strategy.ROLLING, Parallelism.parse("50%")), count=4)
@@ -243,6 +252,15 @@ class TestQuorum:
 
 
 class TestDelete:
+    def test_a_quorum_does_without_servers_that_do_not_answer_not_those_that_are_slow(self):
+        world = _world(QUORUM)
+        for server, seconds in zip(world.servers, (10**9, 0, 0), strict=True):
+            server.unload_seconds = seconds
+        before = world.files("iris")
+        with pytest.raises(NotSettledError, match="triton-1:8000 was still"):
+            world.new_service(timeout=60).delete("iris")
+        assert world.files("iris") == before
+
     def test_who_missed_it_unloads_when_it_is_back(self):
         world = _world(QUORUM)
         lost = world.servers[0]

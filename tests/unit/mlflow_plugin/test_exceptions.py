@@ -36,6 +36,7 @@ CODES = {
     errors.AnswerLostError: "TEMPORARILY_UNAVAILABLE",
     errors.ServerTimeoutError: "TEMPORARILY_UNAVAILABLE",
     errors.LoadTimeoutError: "TEMPORARILY_UNAVAILABLE",
+    errors.NotSettledError: "TEMPORARILY_UNAVAILABLE",
     errors.NotTritonError: "INVALID_STATE",
     errors.ControlModeError: "INVALID_STATE",
     errors.LoadFailedError: "INVALID_STATE",

@@ -26,6 +26,7 @@
         │   └── AnswerLostError      the connection broke after the request was sent
         ├── ServerTimeoutError       no answer within the deadline
         │   └── LoadTimeoutError     a load that was still going on at its deadline
+        ├── NotSettledError          it answers, but a model was on its way down at the deadline
         ├── NotTritonError           something answered that does not speak the protocol
         ├── ControlModeError         the server does not run in EXPLICIT mode
         ├── LoadFailedError          Triton refused a load or unload; `reason` is its own word
@@ -167,6 +168,10 @@ class ServerTimeoutError(ServerError):
 
 class LoadTimeoutError(ServerTimeoutError):
     """A load was still going on when its deadline passed: it may yet succeed or fail."""
+
+
+class NotSettledError(ServerError):
+    """The server answers, but a model was still on its way up or down at the deadline."""
 
 
 class NotTritonError(ServerError):

@@ -6,9 +6,9 @@ from triton_deploy_core.clock import Deadline
 from triton_deploy_core.errors import (
     ControlModeError,
     LoadFailedError,
+    NotSettledError,
     RequestRefusedError,
     ServerError,
-    ServerTimeoutError,
 )
 from triton_deploy_core.following import load_to_its_end
 from triton_deploy_core.names import DeploymentName
@@ -131,7 +131,7 @@ def unload(server: InferenceServer, name: DeploymentName, deadline: Deadline) ->
         What stands for the servers that have: see `InferenceServer.on_each`.
 
     Raises:
-        ServerTimeoutError: one had not at the deadline.
+        NotSettledError: one had not at the deadline.
     """
 
     def let_go(one: InferenceServer) -> None:
@@ -147,7 +147,7 @@ def unload_where_served(
     """Unload a name from those servers that serve it; return their URLs.
 
     Raises:
-        ServerTimeoutError: one had not let go of it at the deadline.
+        NotSettledError: one had not let go of it at the deadline.
     """
     told = server.ask_each(lambda one: bool(one.ready_versions(str(name))))
     # One that can't tell is asked to let go, which says of it what is the matter.
@@ -170,7 +170,7 @@ def unload_without_files(server: InferenceServer, name: DeploymentName, deadline
     server.unload(str(name), timeout=deadline.remaining())
     gone = server.is_ready if was_ready else lambda: not server.ready_versions(str(name))
     if not deadline.wait_for(gone):
-        raise ServerTimeoutError(f"{server.url} was still unloading '{name}' at the deadline.")
+        raise NotSettledError(f"{server.url} was still unloading '{name}' at the deadline.")
     return True
 
 
@@ -183,7 +183,7 @@ def wait_until_quiet(
         What stands for the servers that are quiet: see `InferenceServer.on_each`.
 
     Raises:
-        ServerTimeoutError: one still was not at the deadline.
+        NotSettledError: one still was not at the deadline.
     """
     return server.on_each(lambda one: wait_for_one(one, name, deadline))
 
@@ -198,7 +198,7 @@ def wait_for_one(server: InferenceServer, name: DeploymentName, deadline: Deadli
         return not any(row.name == str(name) and row.state in _BUSY for row in server.index())
 
     if not deadline.wait_for(quiet):
-        raise ServerTimeoutError(
+        raise NotSettledError(
             f"{server.url} was still loading or unloading '{name}' at the deadline. "
             "Try again, with a longer timeout if requests keep the model busy."
         )

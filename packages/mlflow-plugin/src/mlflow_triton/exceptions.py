@@ -46,6 +46,7 @@ _CODES: tuple[tuple[type[errors.DeployError], int], ...] = (
     (errors.ServerUnreachableError, codes.TEMPORARILY_UNAVAILABLE),
     (errors.StoreUnavailableError, codes.TEMPORARILY_UNAVAILABLE),
     (errors.ServerTimeoutError, codes.TEMPORARILY_UNAVAILABLE),
+    (errors.NotSettledError, codes.TEMPORARILY_UNAVAILABLE),
 )
 
 
