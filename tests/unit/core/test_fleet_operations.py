@@ -14,6 +14,7 @@ from triton_deploy_core.errors import (
     DeploymentNotFoundError,
     InvalidSettingError,
     LoadFailedError,
+    LoadTimeoutError,
     NotOursError,
     NotSettledError,
     ServerUnreachableError,
@@ -131,6 +132,24 @@ class TestAllOrNothing:
             frozenset({"triton-1:8000", "triton-2:8000"}),
             frozenset({"triton-3:8000", "triton-4:8000"}),
         }
+
+    def test_servers_that_it_was_for_before_are_told_nothing(self):
+        world = SimulatedWorld(fleet_of=3)
+        world.service.create("iris", version_package(b"old", 1), servers="triton-1,triton-2")
+        loads = [server.load_count("iris") for server in world.servers[:2]]
+        with pytest.raises(LoadFailedError, match="still serves"):
+            world.service.update("iris", version_package(b"broken", 2), servers="triton-3")
+        assert [server.load_count("iris") for server in world.servers[:2]] == loads
+        assert _served(world) == [{1: b"old"}, {1: b"old"}, {}]
+        assert all(server.is_ready() for server in world.servers)
+        assert not world.unfinished()
+
+    def test_one_server_that_hangs_keeps_no_other_from_being_told(self):
+        world = SimulatedWorld(fleet_of=3)
+        world.service.create("iris", version_package(b"old", 1), servers="triton-1,triton-2")
+        with pytest.raises(LoadTimeoutError, match="triton-3:8000 could not be told"):
+            world.service.update("iris", version_package(b"hang", 2), servers="triton-3")
+        assert _served(world) == [{1: b"old"}, {1: b"old"}, {}]
 
 
 class TestQuorum:

@@ -27,22 +27,31 @@ class Answering:
         self.untouched: frozenset[str] = frozenset()
 
     @classmethod
-    def after(cls, error: BaseException, server: InferenceServer) -> Answering | None:
+    def after(
+        cls, error: BaseException, server: InferenceServer, *, told: InferenceServer
+    ) -> Answering | None:
         """Return those that can be told to take back what failed; None where none can.
 
         A load that outlived its deadline can't be taken back now: its server would make everybody
         wait. A server that did not answer is left out as long as there are others.
+
+        Args:
+            error: what failed.
+            server: the servers that the operation is about.
+            told: those of them that it told anything.
         """
         urls = {one.url for one in server.servers()}
-        failures = _failures(error, urls)
+        told_urls = {one.url for one in told.servers()}
+        failures = _failures(error, told_urls)
         stuck = {url for url in failures if isinstance(failures[url], LoadTimeoutError)}
         silent = {url for url in failures if isinstance(failures[url], NO_ANSWER)}
         rest = server.part(urls - stuck - silent) or server.part(urls - stuck)
         if rest is None:
             return None
         found = cls(rest)
+        found.untouched = frozenset(urls - told_urls)
         if isinstance(error, ServerError):
-            found.untouched = error.untouched
+            found.untouched |= error.untouched
         reached = {one.url for one in rest.servers()}
         found.lost = {url: failures[url] for url in urls - reached}
         return found

@@ -66,7 +66,7 @@ class Operation:
                 "Add a version directory (1/), or correct the policy in config.pbtxt."
             )
         record = Record.of(self._name, self._around.location, package.origin, servers)
-        server = placement.chosen(self._server, servers)
+        server = chosen = placement.chosen(self._server, servers)
         if not (force or plan.changes(now)) and self._serves_just(server, plan.serves):
             self._say(f"'{self._name}' serves just that already: nothing is transferred or loaded")
             self._leave(servers)
@@ -99,7 +99,7 @@ class Operation:
             self._note_behind(server, coming=plan.serves)
             self._files.note(finish)
         except BaseException as error:
-            self._undo(error, journal, loading=loading)
+            self._undo(error, journal, told=chosen if loading else None)
             raise
         try:
             self._settle(finish)
@@ -216,8 +216,16 @@ class Operation:
         self._files.remove_all()
         self._files.forget()
 
-    def _undo(self, error: BaseException, journal: Journal, *, loading: bool) -> None:
-        """Put files and server back, and tell in the error's message how that went."""
+    def _undo(
+        self, error: BaseException, journal: Journal, *, told: InferenceServer | None
+    ) -> None:
+        """Put files and server back, and tell in the error's message how that went.
+
+        Args:
+            error: what failed.
+            journal: how to put back the files.
+            told: the servers that may have been told to load; None where none was.
+        """
         is_interrupted = not isinstance(error, Exception)
         if is_interrupted:
             # Whoever presses Ctrl-C has to see that it was heard: this may take a while.
@@ -231,7 +239,7 @@ class Operation:
             # Also makes sure that the name is still ours, before the server is told anything.
             self._files.note(journal)
             remark = self._undo_on(
-                self._can_be_told(error, loading=loading), journal, loading=loading
+                self._can_be_told(error, told), journal, loading=told is not None
             )
         except DeployError as second:
             remark = f"Undoing it failed too ({second}); the next operation on it does that."
@@ -255,6 +263,7 @@ class Operation:
             return
         answering = Answering(done)
         answering.lost.update(error.failures)
+        answering.untouched = error.untouched
         try:
             journal = self._files.standing(self._files.snapshot())
             self._files.note(journal)
@@ -262,10 +271,12 @@ class Operation:
         except DeployError as second:
             error.amend(f"Undoing it failed too ({second}); the next operation on it does that.")
 
-    def _can_be_told(self, error: BaseException, *, loading: bool) -> Answering | None:
+    def _can_be_told(self, error: BaseException, told: InferenceServer | None) -> Answering | None:
         # Somebody who interrupts a load does not want to wait for its end either.
         is_interrupted = not isinstance(error, Exception)
-        return None if loading and is_interrupted else Answering.after(error, self._server)
+        if told is not None and is_interrupted:
+            return None
+        return Answering.after(error, self._server, told=told or self._server)
 
     def _undo_on(self, answering: Answering | None, journal: Journal, *, loading: bool) -> str:
         if answering is None:
