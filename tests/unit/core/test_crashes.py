@@ -183,3 +183,40 @@ BAD = {"1/model.onnx": b"broken"}
 
 def _lease_runs_out(world: SimulatedWorld) -> None:
     world.clock.advance(3600)
+
+
+def _lacks_what_a_kept_version_needs() -> SimulatedWorld:
+    world = SimulatedWorld()
+    world.server.has = frozenset({"gpu"})
+    world.service.create("iris", version_package(b"needs gpu", 1))
+    world.service.update("iris", version_package(NEW, 2))
+    return world
+
+
+def _go_back(world: SimulatedWorld) -> None:
+    world.server.has = frozenset()
+    with pytest.raises(LoadFailedError, match="no gpu here"):
+        world.service.update("iris", version_package(b"needs gpu", 1))
+
+
+def test_a_kept_version_that_lends_its_number_is_there_after_any_death():
+    world = _lacks_what_a_kept_version_needs()
+    counter = CountMoments()
+    world.new_process(counter)
+    _go_back(world)
+    for number in range(counter.count):
+        world = _lacks_what_a_kept_version_needs()
+        before = world.files("iris")
+        world.new_process(CrashAt(number))
+        with suppress(SimulatedCrash):
+            _go_back(world)
+        world.new_process()
+        world.server.has = frozenset({"gpu"})
+        world.server.restart(load_all=True)
+        served = set(world.serves("iris").values())
+        assert served in ({NEW}, {b"needs gpu"}), f"crash at moment {number}"
+        _lease_runs_out(world)
+        world.service.repair("iris")
+        assert world.files("iris") == before, f"crash at moment {number}"
+        assert world.serves("iris") == {2: NEW}, f"crash at moment {number}"
+        assert world.unfinished() == []

@@ -337,3 +337,19 @@ def test_no_call_waits_for_ever_for_a_version_that_stays_on_its_way():
     with pytest.raises(NotSettledError, match="still loading or unloading 'iris'"):
         world.new_service(timeout=60).delete("iris")
     assert world.clock.monotonic() - began < 120
+
+
+def test_a_kept_version_that_does_not_load_any_more_lends_its_number_and_is_kept():
+    """Its own files are what failed, or do not go with the other version's configuration."""
+    world = _world(None)
+    world.server.has = frozenset({"gpu"})
+    world.service.create("iris", version_package(b"needs gpu", 1))
+    world.service.update("iris", version_package(b"new", 2))
+    world.server.has = frozenset()
+    before = world.files("iris")
+    with pytest.raises(LoadFailedError, match="still serves"):
+        world.service.update("iris", version_package(b"needs gpu", 1))
+    assert world.server.is_ready()
+    assert world.serves("iris") == {2: b"new"}
+    assert world.files("iris") == before
+    assert not world.unfinished()

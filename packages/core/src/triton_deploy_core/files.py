@@ -302,20 +302,42 @@ class Files:
     def lend(self, version: int, to: int, now: Snapshot, config: bytes) -> None:
         """Put a copy of a version under another number, with a configuration that serves it.
 
-        For a short time: the journal in force knows how to undo it. A number that has files
-        keeps them.
+        For a short time: the journal in force knows how to undo it, see `making_room`.
         """
         self._delete(now.named)
         lent = f"{version}/"
-        if to not in now.versions:
-            self._put(
-                {
-                    f"{to}/{path.removeprefix(lent)}": self._copy_of(path, blob)
-                    for path, blob in now.files.items()
-                    if path.startswith(lent)
-                }
-            )
+        copies = {
+            f"{to}/{path.removeprefix(lent)}": self._copy_of(path, blob)
+            for path, blob in now.files.items()
+            if path.startswith(lent)
+        }
+        self._delete({path for path in now.files if path.startswith(f"{to}/")} - copies.keys())
+        self._put(copies)
         self._set_config(config)
+
+    def making_room(self, journal: Journal, to: int, now: Snapshot) -> Journal:
+        """Return the journal that is in force while a number is lent.
+
+        A number that has files, of a version that was kept, gets them back: copies of them wait.
+        What it has does not serve, and may not go with the configuration that does.
+
+        Args:
+            journal: how to put back what there is.
+            to: the number.
+            now: what there is.
+        """
+        own = {path for path in now.files if path.startswith(f"{to}/")}
+        if not own:
+            return journal
+        room = replace(
+            journal,
+            before={path: blob.etag for path, blob in now.files.items()},
+            inline={**journal.inline, **dict.fromkeys(filter(is_marker, own), b"")},
+            copies={path: SAVED + path for path in own if not is_marker(path)},
+            stand_in=None,
+        )
+        self.keep(room, now)
+        return room
 
     def _copy_of(self, path: str, blob: Blob) -> Source:
         return Content(b"") if is_marker(path) else StoredBlob(self._prefix + path, blob.size)

@@ -68,11 +68,13 @@ def heal_with_old_version(
     for number in sorted(failed - old):
         shown = old | {number}
         config = configs.with_version_policy(now.config or b"", Specific(shown))
+        lending = journal
         try:
+            lending = files.making_room(journal, number, now)
             files.lend(max(old), number, now, config)
             load(shown)
         finally:
-            files.undo(journal)
+            files.undo(lending)
             load(old)
     answering.tell(lambda one: serving.wait_for_one(one, now.name, deadline()), urls)
 
