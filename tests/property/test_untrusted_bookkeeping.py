@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triton_deploy_core.behind import Behind
+from triton_deploy_core.behind import Behind, Straggler
 from triton_deploy_core.bookkeeping import behind_key, digests_key, journal_key, lease_key, name_of
 from triton_deploy_core.digests import Digests
 from triton_deploy_core.errors import DamagedRecordError, DeployError, StoreError
@@ -42,7 +42,7 @@ JUNK = st.recursive(
 )
 JOURNAL = json.loads(Journal(Phase.UNDO).encode())
 LEASE = json.loads(LeaseRecord("me", "update", "t", 1.0, 2.0).encode())
-BEHIND = json.loads(Behind().joined_by({"simulated:8000": "gone"}, {3}).encode())
+BEHIND = json.loads(Behind({"simulated:8000": Straggler("gone", frozenset({3}), 1.0)}).encode())
 
 
 def _altered(fields: dict[str, object]) -> st.SearchStrategy[bytes]:

@@ -270,6 +270,53 @@ class TestQuorum:
         assert world.service.get("iris").differences == ()
 
 
+class TestForgetting:
+    """A pod that was scaled away never comes back under its URL."""
+
+    def _without_one(self) -> SimulatedWorld:
+        world = _world(QUORUM)
+        world.servers[0].reachable = False
+        world.service.update("iris", version_package(b"new", 2))
+        return world
+
+    def _scale_down(self, world: SimulatedWorld, days: float) -> None:
+        del world.servers[0]
+        world.service = world.new_service()
+        world.clock.advance(days * 24 * 3600)
+
+    @pytest.mark.parametrize(("days", "is_known"), [(29, True), (31, False)])
+    def test_a_server_that_is_none_any_more(self, days, is_known):
+        world = self._without_one()
+        self._scale_down(world, days)
+        world.service.update("iris", version_package(b"newer", 3))
+        assert (BEHIND in world.store.snapshot()) is is_known
+
+    def test_one_that_missed_a_delete(self):
+        world = self._without_one()
+        world.service.delete("iris")
+        self._scale_down(world, 29)
+        assert world.service.repair() == []
+        assert list(world.store.snapshot()) == [BEHIND]
+        world.clock.advance(2 * 24 * 3600)
+        world.service.repair()
+        assert world.store.snapshot() == {}
+
+    def test_one_that_is_still_meant_to_be_there_is_never_forgotten(self):
+        world = self._without_one()
+        world.clock.advance(1000 * 24 * 3600)
+        world.service.update("iris", version_package(b"newer", 3))
+        world.clock.advance(1000 * 24 * 3600)
+        world.service.repair()
+        world.service.delete("iris")
+        world.clock.advance(1000 * 24 * 3600)
+        world.service.repair()
+        assert "triton-1:8000" in world.store.snapshot()[BEHIND].decode()
+        world.servers[0].reachable = True
+        world.service.repair()
+        assert _served(world) == [{}] * 3
+        assert world.store.snapshot() == {}
+
+
 class TestDelete:
     def test_a_quorum_does_without_servers_that_do_not_answer_not_those_that_are_slow(self):
         world = _world(QUORUM)

@@ -1,18 +1,22 @@
 """Who was left behind: servers without which an operation went on, and what they missed.
 
 A deployment's entry brings such a server up to date when it is back; that of a name that was
-deleted meanwhile has it unload what it may serve still.
+deleted meanwhile has it unload what it may serve still. One that is not among the servers any more
+is forgotten after a month: a pod that was scaled away never comes back under its URL.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 _FORMAT = 1
 _MOST = 1000
 _MOST_WORDS = 500
+_FORGOTTEN_AFTER_SECONDS = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +26,12 @@ class Straggler:
     Attributes:
         why: why it was, in one line.
         coming: the versions that it may have been told to load before it was.
+        since: when it was, the last time, in seconds since the epoch.
     """
 
     why: str
     coming: frozenset[int] = frozenset()
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +51,41 @@ class Behind:
         """Return the others."""
         return Behind({url: one for url, one in self.servers.items() if url not in urls})
 
-    def joined_by(self, left: Mapping[str, str], coming: Iterable[int]) -> Behind:
-        """Return them and those that an operation has left behind (URL → why) now."""
-        joined = dict(self.servers)
+    def after(
+        self,
+        *,
+        reached: Collection[str],
+        left: Mapping[str, str],
+        coming: Iterable[int],
+        known: Collection[str],
+        now: float,
+    ) -> Behind:
+        """Return who is behind after an operation.
+
+        Args:
+            reached: the URLs of servers that it brought up to date.
+            left: URL → why, of those that it left behind.
+            coming: the versions that it may have told these to load.
+            known: the URLs of all servers that there are.
+            now: in seconds since the epoch.
+        """
+        others = self.without(reached)
+        behind = dict(others.without(others.long_gone({*known, *left}, now=now).servers).servers)
         for url, why in left.items():
-            missed = joined[url].coming if url in joined else frozenset()
-            joined[url] = Straggler(why[:_MOST_WORDS], missed | frozenset(coming))
-        return Behind(joined)
+            missed = self.servers[url].coming if url in self.servers else frozenset()
+            behind[url] = Straggler(why[:_MOST_WORDS], missed | frozenset(coming), now)
+        return Behind(behind)
+
+    def long_gone(self, known: Collection[str], *, now: float) -> Behind:
+        """Return those that can be forgotten: long ago, and none of the servers there are."""
+        oldest = now - _FORGOTTEN_AFTER_SECONDS
+        others = self.without(known).servers
+        return Behind({url: one for url, one in others.items() if one.since < oldest})
 
     def encode(self) -> bytes:
         """Return the file's content."""
         servers = {
-            url: {"why": one.why, "coming": sorted(one.coming)}
+            url: {"why": one.why, "coming": sorted(one.coming), "since": one.since}
             for url, one in sorted(self.servers.items())
         }
         return json.dumps({"format": _FORMAT, "servers": servers}, indent=1).encode()
@@ -74,11 +103,14 @@ class Behind:
             return cls()
 
 
-def _straggler(row: Mapping[str, object]) -> Straggler:
-    why, coming = row["why"], row["coming"]
+def _straggler(row: Mapping[str, Any]) -> Straggler:
+    why, coming, since = row["why"], row["coming"], row.get("since", 0.0)
     if not (isinstance(why, str) and isinstance(coming, list)):
         raise TypeError
+    if not (type(since) in {int, float} and math.isfinite(since)):
+        raise ValueError
     return Straggler(
         why[:_MOST_WORDS],
         frozenset(number for number in coming if type(number) is int and number >= 0),
+        since,
     )

@@ -5,8 +5,9 @@ They started empty, were changed by somebody else, or were left behind by an ope
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
+from types import MappingProxyType
 
 from triton_deploy_core import differences, healing, placement, serving
 from triton_deploy_core.answering import Answering
@@ -61,7 +62,7 @@ class CatchingUp:
         reached = _urls(server) | (_urls(others) if others is not None else frozenset())
         self._heal_stragglers(server, behind, now, picked)
         coming = {version for one in behind.servers.values() for version in one.coming}
-        self._note(behind, behind.without(reached).joined_by(left_behind, coming))
+        self._note(behind, reached=reached, left=left_behind, coming=coming)
         return done
 
     def let_go_of_deleted(self) -> list[str]:
@@ -69,6 +70,7 @@ class CatchingUp:
         behind = self._files.behind()
         server = self._server.part(behind.servers.keys())
         if server is None:
+            self._note(behind, reached=())
             return []
         answering = Answering(server)
         told = answering.tell(self._let_go_without_files)
@@ -77,7 +79,7 @@ class CatchingUp:
             coming = behind.servers[url].coming
             if coming:
                 answering.tell(partial(self._heal, failed=coming), {url})
-        self._note(behind, behind.without(answering.urls))
+        self._note(behind, reached=answering.urls)
         return [f"unloaded it from {listed(left)}"] if left else []
 
     def _let_go_without_files(self, server: InferenceServer) -> bool:
@@ -175,7 +177,21 @@ class CatchingUp:
         )
         self._files.forget()
 
-    def _note(self, before: Behind, behind: Behind) -> None:
+    def _note(
+        self,
+        before: Behind,
+        *,
+        reached: Collection[str],
+        left: Mapping[str, str] = MappingProxyType({}),
+        coming: Collection[int] = (),
+    ) -> None:
+        behind = before.after(
+            reached=reached,
+            left=left,
+            coming=coming,
+            known=_urls(self._server) | self._server.left_behind().keys(),
+            now=self._around.clock.now(),
+        )
         if behind != before:
             self._files.note_behind(behind)
 

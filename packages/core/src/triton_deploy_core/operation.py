@@ -198,8 +198,13 @@ class Operation:
         """Write down without whom an operation went on; those that it reached are none of them."""
         left = server.left_behind()
         before = self._files.behind()
-        reached = {one.url for one in server.servers()}
-        behind = before.without(reached).joined_by(left, coming)
+        behind = before.after(
+            reached={one.url for one in server.servers()},
+            left=left,
+            coming=coming,
+            known={one.url for one in self._server.servers()},
+            now=self._around.clock.now(),
+        )
         if left:
             _logger.warning(
                 "Went on with '%s' without %s. When they are back, repair brings them up to date.",

@@ -120,7 +120,9 @@ class Repairing:
         if record is None:
             if keys == {behind_key(name)}:
                 # It was deleted; what missed that may not be among the servers any more.
-                return bool(read_behind(self._store, name).among(ready)) or None
+                behind = read_behind(self._store, name)
+                gone = behind.long_gone(ready.keys(), now=self._around.clock.now())
+                return bool(behind.among(ready) or gone) or None
             return True if keys else None
         found = find_differences(
             self._store,
