@@ -454,6 +454,33 @@ def test_members_that_come_and_go(three):
     assert closed == ["triton-1:8000"]
 
 
+def test_who_is_overtaken_does_not_go_back_to_members_that_left(three):
+    closed = []
+    for server in three.servers:
+        server.close = lambda url=server.url: closed.append(url)
+    known = [Member(three.servers[0])]
+    meanwhile = []
+
+    class Overtaken(Membership):
+        def now(self):
+            found = super().now()
+            while meanwhile:
+                meanwhile.pop()()
+            return found
+
+    spreading = three.spreading(Overtaken(lambda: list(known), clock=three.clock))
+
+    def another_thread():
+        known[:] = [Member(three.servers[1])]
+        three.clock.advance(60)
+        infer(spreading)
+
+    meanwhile.append(another_thread)
+    infer(spreading)
+    assert three.asked() == [0, 2, 0]
+    assert closed == ["triton-1:8000"]
+
+
 def test_members_are_asked_for_at_once_when_none_is_reached(three):
     known = [Member(three.servers[0])]
     spreading = three.spreading(Membership(lambda: list(known), clock=three.clock))

@@ -48,6 +48,11 @@ class Membership:
         """Return one that never changes."""
         return cls(lambda: members, seconds=float("inf"))
 
+    @property
+    def known(self) -> Sequence[Member]:
+        """The members that were found last: who reads them later has no older ones."""
+        return self._members
+
     def now(self) -> Sequence[Member]:
         """Return the members, asked for again where that was long ago."""
         # One request asks; those beside it need not wait for that.

@@ -7,6 +7,7 @@ that it does not serve the model. Where it was sent and its answer was lost, it 
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any, TypeVar
@@ -60,9 +61,10 @@ class Spreading:
         self._clock = clock or SystemClock()
         self._membership = known
         self._members: Sequence[Member] = ()
+        self._changing = threading.Lock()
         self._lanes = Lanes(self._clock, chance or random.Random())  # noqa: S311 (no secret)
         self._sequences = Sequences()
-        self._go_on_with(known.now())
+        self._go_on()
 
     @property
     def url(self) -> str:
@@ -185,7 +187,7 @@ class Spreading:
     ) -> Iterator[_T]:
         """Have a server answer, see `send`. Inside, the server is still busy with it."""
         deadline = Deadline.after(timeout, self._clock)
-        self._go_on_with(self._membership.now())
+        self._go_on()
         # Where nobody has streams, any server says so.
         errand = Errand(name, options or NO_OPTIONS, in_stream=in_stream and self.streams)
         while True:
@@ -237,7 +239,7 @@ class Spreading:
             return self._lane_of_sequence(errand, errand.step)
         found = self._lanes.next(errand, last_resort=errand.nobody_answers)
         if found is None and errand.nobody_answers and self._membership.again():
-            self._go_on_with(self._membership.now())
+            self._go_on()
             found = self._lanes.next(errand, last_resort=True)
         return found
 
@@ -249,8 +251,18 @@ class Spreading:
                 return found
         return self._lanes.first(errand, self._sequences.order(errand.name, step))
 
-    def _go_on_with(self, members: Sequence[Member]) -> None:
-        if members is not self._members:
+    def _go_on(self) -> None:
+        """Send requests to the members as they are now.
+
+        Several threads may find that these are others; none goes back to what it found before.
+        """
+        self._membership.now()
+        if self._membership.known is self._members:
+            return
+        with self._changing:
+            members = self._membership.known
+            if members is self._members:
+                return
+            self._members = members
             ready = [member.server for member in members if member.takes_requests]
             self._lanes.go_on_with(ready or [member.server for member in members])
-            self._members = members
