@@ -22,7 +22,7 @@ from triton_deploy_core.ports.request_options import (
 )
 from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
 from triton_deploy_core.testing.clock import FakeClock
-from triton_deploy_transport import _region_pool, _shared_region
+from triton_deploy_transport import _region_pool, _shared_region, _shared_tensors
 from triton_deploy_transport._infer_request import InferRequest
 from triton_deploy_transport._region_pool import RegionPool
 from triton_deploy_transport._region_support import has_regions
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 LEAST = 1 << 12
 LARGE = np.arange(LEAST, dtype=np.float32).reshape(4, -1)
 SMALL = np.ones((1, 4), np.float32)
+STEP = RequestOptions(sequence=SequenceStep(1, start=True))
 
 
 @pytest.fixture(autouse=True)
@@ -343,6 +344,47 @@ def test_the_pool_has_a_limit(directory: Path) -> None:
     del pool
     gc.collect()
     whole.close()
+
+
+def test_a_region_that_comes_while_the_server_is_asked_what_it_has_is_kept() -> None:
+    regions = Regions()
+    pool = RegionPool(regions)
+    registered = regions.registered
+
+    def slowly(*, timeout: float) -> list[str]:
+        names = registered(timeout=timeout)
+        regions.registered = registered  # type: ignore[method-assign]
+        coming = pool.lend(LEAST, timeout=timeout)
+        assert coming
+        pool.give_back(coming)
+        return names
+
+    first = pool.lend(LEAST, timeout=1)
+    assert first
+    pool.lose(first)
+    regions.registered = slowly  # type: ignore[method-assign]
+    pool.drop_unknown(timeout=1)
+    found = pool.lend(LEAST, timeout=1)
+    assert found
+    assert regions.names == [found.name]
+    pool.give_back(found)
+    pool.close()
+    assert not regions.names
+
+
+def test_memory_of_a_request_that_is_interrupted_while_it_is_written_is_used_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region = world.ask().input_places["IN"].region
+
+    def interrupted(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_shared_tensors, "write_into", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            world.shared.infer(InferRequest("m", {"IN": LARGE}, STEP), world.model.send, timeout=60)
+    assert world.ask(options=STEP).input_places["IN"].region == region
 
 
 def test_the_end_of_a_pool_is_the_end_of_its_regions() -> None:

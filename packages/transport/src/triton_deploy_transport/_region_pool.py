@@ -131,9 +131,16 @@ class RegionPool:
         Raises:
             DeployError: the server did not tell.
         """
+        with self._lock:
+            asked_about = set(self._kept.free)
         registered = set(self._server.registered(timeout=timeout))
         with self._lock:
-            gone = [region for region in self._kept.free if region.name not in registered]
+            # One that was opened and came back meanwhile is not in the answer, yet there.
+            gone = [
+                region
+                for region in self._kept.free
+                if region in asked_about and region.name not in registered
+            ]
             self._kept.free[:] = [region for region in self._kept.free if region not in gone]
             self._known.difference_update(gone)
         for region in gone:

@@ -158,8 +158,12 @@ class SharedTensors:
             return None
         places = _laid_out(region, [*inputs.values(), *outputs.values()])
         input_places = dict(zip(inputs, places, strict=False))
-        for name, place in input_places.items():
-            write_into(place.memory, request.inputs[name])
+        try:
+            for name, place in input_places.items():
+                write_into(place.memory, request.inputs[name])
+        except BaseException:  # an interrupt: copying takes its time
+            self._pool.give_back(region)
+            raise
         output_places = dict(zip(outputs, places[len(inputs) :], strict=True))
         placed = replace(
             request, options=options, input_places=input_places, output_places=output_places
