@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from triton_deploy_core.bookkeeping import behind_key
+from triton_deploy_core.bookkeeping import behind_key, journal_key
 from triton_deploy_core.differences import Kind
 from triton_deploy_core.errors import (
     DeploymentNotFoundError,
@@ -21,6 +21,7 @@ from triton_deploy_core.errors import (
 )
 from triton_deploy_core.fleet.fleet import Fleet
 from triton_deploy_core.fleet.rollout import Parallelism, Rollout, Strategy
+from triton_deploy_core.journal import Journal, Phase
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.server import ModelState
 from triton_deploy_core.repairing import Outcome
@@ -268,6 +269,53 @@ class TestQuorum:
         assert all(server.is_ready() for server in world.servers)
         assert not world.unfinished()
         assert world.service.get("iris").differences == ()
+
+
+class TestSomebodyElseTakesItUp:
+    """Whoever does so may know one of the servers only, as who looks after that one does."""
+
+    def _repair_the_first(self, world: SimulatedWorld) -> None:
+        one = SimulatedWorld()
+        one.store, one.servers, one.clock = world.store, world.servers[:1], world.clock
+        (report,) = one.new_service().repair("iris")
+        assert report.outcome is Outcome.REPAIRED
+
+    def test_an_update_in_place(self):
+        world = SimulatedWorld(fleet_of=3)
+        world.service.create("iris", _tree(b"old"))
+
+        def die(call):
+            if call.method == "ready_versions":
+                raise SimulatedCrash
+
+        for server in world.servers:
+            server.before_call = die
+        with pytest.raises(SimulatedCrash):
+            world.service.update("iris", _tree(b"new"))
+        for server in world.servers:
+            server.before_call = None
+        world.new_process()
+        world.clock.advance(1000)
+        self._repair_the_first(world)
+        assert _served(world) == [{1: b"old"}, {1: b"new"}, {1: b"new"}]
+        differences = world.service.get("iris").differences
+        assert [one.kind for one in differences] == [Kind.SERVER] * 2
+        assert "who took it up did not know this server" in differences[0].text
+        world.service.repair("iris")
+        assert _served(world) == [{1: b"old"}] * 3
+        assert world.service.get("iris").differences == ()
+        assert BEHIND not in world.store.snapshot()
+
+    def test_a_delete(self):
+        world = _world()
+        fleet = frozenset(server.url for server in world.servers)
+        journal = Journal(Phase.DELETE, fleet=fleet)
+        world.store.seed({journal_key(DeploymentName("iris")): journal.encode()})
+        self._repair_the_first(world)
+        assert _served(world) == [{}, {1: b"old"}, {1: b"old"}]
+        assert world.service.repair()[0].outcome is Outcome.REPAIRED
+        assert _served(world) == [{}] * 3
+        assert world.store.snapshot() == {}
 
 
 class TestForgetting:

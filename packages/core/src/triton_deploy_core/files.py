@@ -117,7 +117,15 @@ class Files:
         else:
             self._store.delete([key])
 
-    def draft(self, now: Snapshot, plan: Plan, *, was_ready: bool, servers: str = "") -> Journal:
+    def draft(
+        self,
+        now: Snapshot,
+        plan: Plan,
+        *,
+        was_ready: bool,
+        servers: str = "",
+        fleet: frozenset[str] = frozenset(),
+    ) -> Journal:
         """Return how to put back what the plan is going to replace or remove. Writes nothing."""
         copies = {} if plan.stand_in is None else dict(plan.stand_in.copies)
         inlined_always = OWN_FILES | now.named.keys()
@@ -135,6 +143,7 @@ class Files:
             coming=plan.serves,
             was_ready=was_ready,
             servers=servers,
+            fleet=fleet,
         )
 
     def standing(self, now: Snapshot, *, coming: frozenset[int] = frozenset()) -> Journal:

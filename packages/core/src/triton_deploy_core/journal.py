@@ -50,6 +50,8 @@ class Journal:
         named: see `named_configs.NamedConfigs.settled`.
         record: the record of what serves, where it is still to be written.
         servers: the servers that the operation is for, see `placement`.
+        fleet: the URLs of the servers that it is about, where these are several: whoever finishes
+            it may know others.
     """
 
     phase: Phase
@@ -66,6 +68,7 @@ class Journal:
     named: Mapping[str, bytes] = field(default_factory=dict)
     record: bytes | None = None
     servers: str = ""
+    fleet: frozenset[str] = frozenset()
 
     def encode(self) -> bytes:
         """Return the file's content."""
@@ -85,6 +88,7 @@ class Journal:
             "named": {path: _text(data) for path, data in sorted(self.named.items())},
             "record": None if self.record is None else _text(self.record),
             "servers": self.servers,
+            "fleet": sorted(self.fleet),
         }
         return json.dumps(fields, indent=1).encode()
 
@@ -111,7 +115,9 @@ class Journal:
                 garbage=_paths(fields["garbage"]),
                 named=_contents(fields.get("named", {})),
                 record=_bytes(fields["record"]),
-                servers=str(fields.get("servers", "")),  # not in those of releases before fleets
+                # Not in those of releases before fleets.
+                servers=str(fields.get("servers", "")),
+                fleet=frozenset(str(url) for url in fields.get("fleet", ())),
             )
         except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
             raise StoreError(

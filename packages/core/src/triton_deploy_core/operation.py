@@ -27,6 +27,7 @@ from triton_deploy_core.surroundings import Surroundings
 from triton_deploy_core.taking_back import TakingBack
 
 _logger = logging.getLogger(__name__)
+_INTERRUPTED = "an operation was interrupted, and who took it up did not know this server"
 
 
 class Operation:
@@ -81,7 +82,9 @@ class Operation:
             record=record.encode(),
             servers=servers,
         )
-        journal = self._files.draft(now, plan, was_ready=server.is_ready(), servers=servers)
+        journal = self._files.draft(
+            now, plan, was_ready=server.is_ready(), servers=servers, fleet=self._fleet()
+        )
         holdings.watch(plan.contents.values())
         loading = False
         try:
@@ -123,9 +126,10 @@ class Operation:
 
         A server that can't let go fails it, and where others have, they serve the model again.
         """
-        self._files.note(Journal(Phase.DELETE))
+        journal = Journal(Phase.DELETE, fleet=self._fleet())
+        self._files.note(journal)
         try:
-            self._delete()
+            self._delete(journal)
         except ServerError as error:
             self._undo_delete(error)
             raise
@@ -138,7 +142,7 @@ class Operation:
         self._say(f"repairing '{self._name}' after an operation that was interrupted")
         match journal.phase:
             case Phase.DELETE:
-                self._delete()
+                self._delete(journal)
             case Phase.SETTLE:
                 # Whether it still loads is not what the next operation is about.
                 with suppress(LoadFailedError):
@@ -149,7 +153,7 @@ class Operation:
                 TakingBack(self._files, self._around, journal, answering).run()
                 if answering.lost:
                     raise merged(answering.lost, servers=len(self._server.servers()))
-                self._note_behind(self._server, coming=journal.coming)
+                self._note_behind(self._server, coming=journal.coming, fleet=journal.fleet)
                 self._files.forget()
         return journal.phase
 
@@ -194,12 +198,30 @@ class Operation:
         if others is not None:
             serving.unload_where_served(others, self._name, self._around.deadline())
 
-    def _note_behind(self, server: InferenceServer, *, coming: frozenset[int]) -> None:
-        """Write down without whom an operation went on; those that it reached are none of them."""
-        left = server.left_behind()
+    def _fleet(self) -> frozenset[str]:
+        urls = frozenset(one.url for one in self._server.servers())
+        return urls if len(urls) > 1 else frozenset()
+
+    def _note_behind(
+        self,
+        server: InferenceServer,
+        *,
+        coming: frozenset[int],
+        fleet: frozenset[str] = frozenset(),
+    ) -> None:
+        """Write down without whom an operation went on; those that it reached are none of them.
+
+        Args:
+            server: the servers that it reached.
+            coming: the versions that the others may have been told to load.
+            fleet: all that it was about, when somebody else began it, who knew others.
+        """
+        reached = {one.url for one in server.servers()}
+        unknown = fleet - reached
+        left = dict.fromkeys(sorted(unknown), _INTERRUPTED) | dict(server.left_behind())
         before = self._files.behind()
         behind = before.after(
-            reached={one.url for one in server.servers()},
+            reached=reached,
             left=left,
             coming=coming,
             known={one.url for one in self._server.servers()},
@@ -214,10 +236,10 @@ class Operation:
         if behind != before:
             self._files.note_behind(behind)
 
-    def _delete(self) -> None:
+    def _delete(self, journal: Journal) -> None:
         self._say(f"unloading '{self._name}' from {self._server.url}")
         server = serving.unload(self._server, self._name, self._around.deadline())
-        self._note_behind(server, coming=frozenset())
+        self._note_behind(server, coming=frozenset(), fleet=journal.fleet)
         self._files.remove_all()
         self._files.forget()
 
