@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from triton_deploy_core.clock import Deadline, SystemClock
 from triton_deploy_core.datatypes import NUMPY_DTYPES
 from triton_deploy_core.errors import ServerTimeoutError
 from triton_deploy_transport import connect
@@ -90,7 +91,11 @@ def regions(triton: LocalTriton) -> Iterator[Callable[[], list[str]]]:
 def nothing_is_left(regions: Callable[[], list[str]]) -> Iterator[None]:
     yield
     assert regions() == []
-    assert not list(Path("/dev/shm").glob("triton-deploy.*"))
+    # Names are there for a moment, also those of tests that run beside this one.
+    names = set(Path("/dev/shm").glob("triton-deploy.*"))
+    assert Deadline.after(30, SystemClock()).wait_for(
+        lambda: not any(name.exists() for name in names)
+    )
 
 
 def ask(
