@@ -213,7 +213,8 @@ def test_what_fil_cannot_serve_says_why_and_is_a_python_model_else(file, entry, 
         made = make_package(DeploymentName("x"), located, None, PackageOptions())
     assert made.origin.flavor == "pyfunc"
     (told,) = (record.getMessage() for record in caplog.records)
-    assert told.startswith("models:/x/1 is deployed as flavor pyfunc: Triton's FIL backend can't")
+    assert told.startswith("deploying models:/x/1 as flavor pyfunc: Triton's FIL backend can't")
+    assert "--flavor pyfunc" not in told
     with pytest.raises(UnsuitableModelError, match=reason):
         make_package(DeploymentName("x"), located, "fil", PackageOptions())
 

@@ -98,7 +98,7 @@ def make_package(
             other = choose_flavor(mlmodel, None, unsuitable=[chosen.name])
         except InvalidRequestError:
             raise error from None
-        _logger.warning("%s is deployed as flavor %s: %s", model.uri, other.name, error)
+        _logger.warning("deploying %s as flavor %s: %s", model.uri, other.name, error.reason)
         return _packaged(other, given, options)
 
 

@@ -38,6 +38,12 @@ class Forest:
     feature_names: tuple[str, ...] = ()
 
 
-def unsuitable(reason: str, remedy: str = "Deploy it with --flavor pyfunc") -> UnsuitableModelError:
-    """Return the error for a model that FIL can't serve as it is."""
-    return UnsuitableModelError(f"Triton's FIL backend can't serve this model: {reason}. {remedy}.")
+def unsuitable(reason: str, remedy: str = "") -> UnsuitableModelError:
+    """Return the error for a model that FIL can't serve as it is.
+
+    A remedy is a way to have FIL serve it all the same.
+    """
+    what = f"Triton's FIL backend can't serve this model: {reason}."
+    if not remedy:
+        return UnsuitableModelError(what, "Deploy it with --flavor pyfunc.")
+    return UnsuitableModelError(f"{what} {remedy}.", "Or deploy it with --flavor pyfunc.")

@@ -41,7 +41,7 @@ def fil_package(model: FlavorInput, options: PackageOptions) -> VersionPackage:
         if str(entry.get("model_class") or "lightgbm.basic.Booster") != "lightgbm.basic.Booster":
             raise unsuitable(
                 "MLflow pickles LightGBM's classes for scikit-learn, and a pickle is not read here",
-                "Log its booster, model.booster_, or deploy it with --flavor pyfunc",
+                "Log its booster, model.booster_",
             )
         forest = read_lightgbm(reader)
     forest = _named(forest, model.mlmodel)

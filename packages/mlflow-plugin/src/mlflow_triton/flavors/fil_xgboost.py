@@ -42,7 +42,7 @@ def read_xgboost(reader: RangedReader, model_class: str) -> Forest:
     except NotADocumentError as error:
         raise unsuitable(
             f"its file may be in XGBoost's old binary format, for {error}",
-            "Load it with XGBoost and log it again, or deploy it with --flavor pyfunc",
+            "Load it with XGBoost and log it again",
         ) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise unsuitable(f"its file is not one of XGBoost's ({error!r})") from error
@@ -106,5 +106,5 @@ def _require_all_rounds(attributes: Mapping[str, Any], model: Mapping[str, Any])
             f"it was stopped early and predicts with its best {int(best) + 1} rounds, where FIL "
             "would use all that are in its file",
             "Log its booster with these rounds alone, model.get_booster()[: model.best_iteration "
-            "+ 1], or deploy it with --flavor pyfunc",
+            "+ 1]",
         )

@@ -119,7 +119,16 @@ class FlavorSetting:
 
 
 class UnsuitableModelError(InvalidPackageError):
-    """A model of the flavor's kind that can't be deployed so, but perhaps as another flavor."""
+    """A model of the flavor's kind that can't be deployed so, but perhaps as another flavor.
+
+    Attributes:
+        reason: the message without what to do, for where that has been done already.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        """Say why, and what to do where no other flavor takes the model by itself."""
+        super().__init__(f"{reason} {remedy}".rstrip())
+        self.reason = reason
 
 
 class Flavor(ABC):
