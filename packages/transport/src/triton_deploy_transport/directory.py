@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from triton_deploy_core.errors import InvalidSettingError
 from triton_deploy_transport._dns_directory import DnsDirectory
 from triton_deploy_transport._dns_lookup import NameserverLookup, SystemLookup
 from triton_deploy_transport._kubernetes_directory import KubernetesDirectory
@@ -24,6 +25,7 @@ from triton_deploy_transport._server_url import (
     ServerUrl,
     require_known_scheme,
     scheme_of,
+    without_secrets,
 )
 from triton_deploy_transport.server_address import ServerAddress
 
@@ -45,7 +47,13 @@ def open_directory(urls: str, *, nameserver: str | None = None, timeout: float =
     Raises:
         InvalidSettingError: a text of no such form.
     """
-    directories = [_opened(url.strip(" "), nameserver, timeout) for url in urls.split(",")]
+    several = [url.strip(" ") for url in urls.split(",")]
+    if len(several) > 1 and not all(several):
+        raise InvalidSettingError(
+            f"{without_secrets(urls)!r} names no server before or after a comma: leave that "
+            "comma out."
+        )
+    directories = [_opened(url, nameserver, timeout) for url in several]
     return directories[0] if len(directories) == 1 else JoinedDirectory(directories)
 
 
