@@ -33,8 +33,8 @@ _LONGEST_MESSAGE = 1000
 _LENGTH_BYTES = 8
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(?:==\s*([^\s;,]+))?")
 _PACKAGES_ARE_WRONG = (
-    "This Python has not what the model was logged with: {}. Install it there, or deploy the model "
-    "with an environment of its own (-C env=)."
+    "This Python lacks what the model was logged with: {}. Install it there, or deploy the model "
+    "with an environment of its own (such as -C env=pack)."
 )
 _NUMBERS = {
     "TYPE_BOOL": np.bool_,
