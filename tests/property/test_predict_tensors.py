@@ -17,7 +17,7 @@ from mlflow_triton.predict_outputs import to_frame
 from mlflow_triton.predict_signature import ModelSignature
 from mlflow_triton.tensors_values import ValueProblemError, to_datatype
 from triton_deploy_core.datatypes import NUMPY_DTYPES
-from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
+from triton_deploy_core.ports.model_server import ModelMetadata, TensorSpec
 
 NUMBERS = sorted(set(NUMPY_DTYPES) - {"BYTES"})
 INTEGERS = [name for name in NUMBERS if "INT" in name]

@@ -13,7 +13,7 @@ import mlflow_triton.deployments as plugin
 from mlflow_triton.exceptions import TritonDeploymentError
 from mlflow_triton.predicting import Predictor
 from triton_deploy_core.errors import ModelNotServedError
-from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
+from triton_deploy_core.ports.model_server import ModelMetadata, TensorSpec
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from mlflow_triton.local_run import _as_ours, _serve
 from mlflow_triton.predict_signature import ModelSignature
 from mlflow_triton.stopping import stopped_by_signals
 from triton_deploy_core.errors import InvalidSettingError, RepositoryNotFoundError, ServerError
-from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
+from triton_deploy_core.ports.model_server import ModelMetadata, TensorSpec
 from triton_local_server import errors as local
 
 

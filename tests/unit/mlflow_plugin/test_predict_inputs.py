@@ -13,7 +13,7 @@ from mlflow_triton.predict_inputs import to_inputs
 from mlflow_triton.predict_signature import ModelSignature
 from mlflow_triton.tensors_lazy import LazyRows
 from triton_deploy_core.errors import InvalidInputError
-from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
+from triton_deploy_core.ports.model_server import ModelMetadata, TensorSpec
 
 
 def model(*specs: TensorSpec, **more: object) -> ModelSignature:

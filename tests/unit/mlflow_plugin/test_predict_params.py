@@ -11,12 +11,12 @@ from mlflow_triton.predict_inputs import to_inputs
 from mlflow_triton.predict_params import to_options, without_params
 from mlflow_triton.predict_signature import ModelSignature
 from triton_deploy_core.errors import InvalidInputError
+from triton_deploy_core.ports.model_server import ModelMetadata, TensorSpec
 from triton_deploy_core.ports.request_options import (
     RequestedOutput,
     RequestOptions,
     SequenceStep,
 )
-from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
 
 MODEL = ModelSignature(
     ModelMetadata(

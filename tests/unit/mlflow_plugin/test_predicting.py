@@ -11,8 +11,8 @@ from triton_deploy_core.errors import (
     ModelNotServedError,
     RequestRefusedError,
 )
+from triton_deploy_core.ports.model_server import ModelMetadata
 from triton_deploy_core.ports.request_options import RequestedOutput
-from triton_deploy_core.ports.server import ModelMetadata
 from triton_deploy_core.testing.world import SimulatedWorld, version_package
 
 CONFIG = """\

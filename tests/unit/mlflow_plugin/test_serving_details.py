@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from mlflow_triton.serving_details import serving_details
-from triton_deploy_core.ports.server import ModelMetadata, TensorSpec, VersionStatistics
+from triton_deploy_core.ports.model_server import ModelMetadata, TensorSpec
+from triton_deploy_core.ports.server import VersionStatistics
 from triton_deploy_core.testing.world import SimulatedWorld
 
 

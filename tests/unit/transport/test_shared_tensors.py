@@ -15,12 +15,12 @@ from triton_deploy_core.errors import (
     ServerTimeoutError,
     ServerUnreachableError,
 )
+from triton_deploy_core.ports.model_server import ModelMetadata, TensorSpec
 from triton_deploy_core.ports.request_options import (
     RequestedOutput,
     RequestOptions,
     SequenceStep,
 )
-from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
 from triton_deploy_core.testing.clock import FakeClock
 from triton_deploy_transport import _region_pool, _shared_region, _shared_tensors
 from triton_deploy_transport._infer_request import InferRequest

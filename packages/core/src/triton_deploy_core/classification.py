@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from triton_deploy_core.errors import InvalidRequestError
+from triton_deploy_core.ports.model_server import ModelMetadata
 from triton_deploy_core.ports.request_options import RequestOptions
-from triton_deploy_core.ports.server import ModelMetadata
 
 
 def require_numbers(options: RequestOptions, metadata: ModelMetadata) -> None:

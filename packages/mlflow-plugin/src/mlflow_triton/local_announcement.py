@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_triton.text_forms import TextForm
-from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
+from triton_deploy_core.ports.model_server import ModelMetadata, TensorSpec
 
 if TYPE_CHECKING:
     from mlflow_triton.predict_signature import ModelSignature

@@ -18,7 +18,7 @@ from mlflow_triton.tensors_shapes import fits, with_batch_dimension, with_cells
 from mlflow_triton.tensors_values import ValueProblemError
 from mlflow_triton.text_forms import TextForm
 from triton_deploy_core.errors import InvalidInputError
-from triton_deploy_core.ports.server import TensorSpec
+from triton_deploy_core.ports.model_server import TensorSpec
 
 _SHOWN = 3
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from mlflow_triton.feature_names import read_names
 from mlflow_triton.text_forms import TextForm, read_forms
-from triton_deploy_core.ports.model_server import ModelServer
-from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
+from triton_deploy_core.ports.model_server import ModelMetadata, ModelServer, TensorSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlflow_triton.predict_columns import Column
 from mlflow_triton.predict_signature import ModelSignature
-from triton_deploy_core.ports.server import TensorSpec
+from triton_deploy_core.ports.model_server import TensorSpec
 
 
 def takes(spec: TensorSpec) -> str:

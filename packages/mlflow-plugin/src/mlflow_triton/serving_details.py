@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from mlflow_triton.predict_signature import ModelSignature
 from triton_deploy_core.errors import ModelNotServedError
-from triton_deploy_core.ports.server import InferenceServer, TensorSpec, VersionStatistics
+from triton_deploy_core.ports.model_server import TensorSpec
+from triton_deploy_core.ports.server import InferenceServer, VersionStatistics
 
 _NS_IN_MS = 1_000_000
 

@@ -13,13 +13,8 @@ import numpy as np
 from tritonclient.grpc import service_pb2 as pb
 
 from triton_deploy_core.datatypes import datatype_of
-from triton_deploy_core.ports.server import (
-    IndexEntry,
-    ModelMetadata,
-    ModelState,
-    TensorSpec,
-    VersionStatistics,
-)
+from triton_deploy_core.ports.model_server import ModelMetadata, TensorSpec
+from triton_deploy_core.ports.server import IndexEntry, ModelState, VersionStatistics
 from triton_deploy_transport._infer_request import NO_PLACES
 from triton_deploy_transport._one_line import without_traceback
 from triton_deploy_transport._tensor_bytes import copied, decoded, encoded, from_values

@@ -9,13 +9,8 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from triton_deploy_core.ports.server import (
-    IndexEntry,
-    ModelMetadata,
-    ModelState,
-    TensorSpec,
-    VersionStatistics,
-)
+from triton_deploy_core.ports.model_server import ModelMetadata, TensorSpec
+from triton_deploy_core.ports.server import IndexEntry, ModelState, VersionStatistics
 from triton_deploy_transport._one_line import without_traceback
 
 if TYPE_CHECKING:

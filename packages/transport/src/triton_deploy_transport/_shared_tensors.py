@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from triton_deploy_core.in_flight import Pending
+    from triton_deploy_core.ports.model_server import ModelMetadata
     from triton_deploy_core.ports.request_options import RequestOptions
-    from triton_deploy_core.ports.server import ModelMetadata
     from triton_deploy_transport._region_pool import RegionServer
     from triton_deploy_transport._server_url import ServerUrl
     from triton_deploy_transport._shared_region import Region

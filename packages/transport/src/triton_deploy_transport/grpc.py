@@ -52,13 +52,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from triton_deploy_core.in_flight import Pending
+    from triton_deploy_core.ports.model_server import ModelMetadata
     from triton_deploy_core.ports.request_options import RequestOptions
-    from triton_deploy_core.ports.server import (
-        IndexEntry,
-        LoadOverride,
-        ModelMetadata,
-        VersionStatistics,
-    )
+    from triton_deploy_core.ports.server import IndexEntry, LoadOverride, VersionStatistics
 
     Inputs = Mapping[str, NDArray[np.generic]]
     Outputs = Mapping[str, NDArray[np.generic]]

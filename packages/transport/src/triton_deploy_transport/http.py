@@ -46,13 +46,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from triton_deploy_core.in_flight import Pending
+    from triton_deploy_core.ports.model_server import ModelMetadata
     from triton_deploy_core.ports.request_options import RequestOptions
-    from triton_deploy_core.ports.server import (
-        IndexEntry,
-        LoadOverride,
-        ModelMetadata,
-        VersionStatistics,
-    )
+    from triton_deploy_core.ports.server import IndexEntry, LoadOverride, VersionStatistics
     from triton_deploy_transport._infer_request import Places
 
     Inputs = Mapping[str, NDArray[np.generic]]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tritonclient.grpc import model_config_pb2 as pb
 
-from triton_deploy_core.ports.server import ModelMetadata, TensorSpec
+from triton_deploy_core.ports.model_server import ModelMetadata, TensorSpec
 from triton_deploy_transport._tensor_bytes import encoded
 
 if TYPE_CHECKING:

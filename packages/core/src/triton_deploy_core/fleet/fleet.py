@@ -19,12 +19,12 @@ from triton_deploy_core.fleet.readings import merged_index, summed
 from triton_deploy_core.fleet.rollout import Rollout
 from triton_deploy_core.fleet.rounds import ask_all, first_answer
 from triton_deploy_core.fleet.spreading import Spreading
+from triton_deploy_core.ports.model_server import ModelMetadata
 from triton_deploy_core.ports.request_options import RequestOptions
 from triton_deploy_core.ports.server import (
     IndexEntry,
     InferenceServer,
     LoadOverride,
-    ModelMetadata,
     VersionStatistics,
 )
 from triton_deploy_core.server_names import matches

@@ -30,8 +30,9 @@ from triton_deploy_core.fleet.membership import Membership
 from triton_deploy_core.fleet.sequences import Sequences
 from triton_deploy_core.fleet.workers import Workers
 from triton_deploy_core.in_flight import in_order
+from triton_deploy_core.ports.model_server import ModelMetadata
 from triton_deploy_core.ports.request_options import NO_OPTIONS, RequestOptions, SequenceStep
-from triton_deploy_core.ports.server import InferenceServer, ModelMetadata
+from triton_deploy_core.ports.server import InferenceServer
 
 Inputs = Mapping[str, NDArray[np.generic]]
 Outputs = Mapping[str, NDArray[np.generic]]

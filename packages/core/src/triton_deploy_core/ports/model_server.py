@@ -3,34 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triton_deploy_core.ports.request_options import RequestOptions
-from triton_deploy_core.ports.server import ModelMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """An input or an output: `shape` has -1 where any size goes, the batch dimension included."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """What a served model takes and gives. `versions` are those that are ready now, ascending."""
+
+    name: str
+    versions: tuple[int, ...]
+    platform: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
 
 
 class ModelServer(Protocol):
-    """The part of `InferenceServer` that predictions need: each method is the one there."""
+    """What predictions need of a server, or of several.
+
+    All methods may be called from several threads. No call waits for ever: `timeout` is in
+    seconds, and calls without one have a finite limit that the adapter was given. Every method
+    may raise `ServerUnreachableError`, `ServerTimeoutError`, `NotTritonError` or
+    `RequestRefusedError`, and no error of the library behind the adapter.
+    """
 
     @property
     def url(self) -> str:
-        """See `InferenceServer.url`."""
+        """The server as its user wrote it, fit for messages: it holds no secret."""
         ...
 
     @property
     def streams(self) -> bool:
-        """See `InferenceServer.streams`."""
+        """Whether `infer_stream` can be used: whether the protocol has streams of answers."""
         ...
 
     def metadata(self, name: str) -> ModelMetadata:
-        """See `InferenceServer.metadata`."""
+        """Return what a model takes and gives.
+
+        Raises:
+            ModelNotServedError: no version of it is ready.
+        """
         ...
 
     def config(self, name: str) -> Mapping[str, Any]:
-        """See `InferenceServer.config`."""
+        """Return the configuration in force, as the server's JSON has it.
+
+        Raises:
+            ModelNotServedError: no version of it is ready.
+        """
         ...
 
     def infer(
@@ -41,7 +75,25 @@ class ModelServer(Protocol):
         timeout: float,
         options: RequestOptions | None = None,
     ) -> Mapping[str, NDArray[np.generic]]:
-        """See `InferenceServer.infer`."""
+        """Run one request on a version: the one of `options`, or the server's choice.
+
+        Args:
+            name: the model.
+            inputs: name → array in the model's own shape and dtype, the batch dimension included.
+                BYTES are object arrays of `bytes`.
+            timeout: seconds.
+            options: what else the request says.
+
+        Returns:
+            Every output, or those of `options`, name → array; BYTES are object arrays of `bytes`.
+
+        Raises:
+            ModelNotServedError: no version of it is ready, or not the one that is asked for.
+            RequestRefusedError: the server refused the request, or the model failed on it; among
+                others: the model is decoupled, see `infer_stream`.
+            InvalidRequestError: classes of an output of BYTES are asked for, which would end a
+                Triton (2.51: it crashes).
+        """
         ...
 
     def infer_many(
@@ -53,7 +105,22 @@ class ModelServer(Protocol):
         in_flight: int = 8,
         options: RequestOptions | None = None,
     ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
-        """See `InferenceServer.infer_many`."""
+        """Run requests, several under way at once, and yield the answers in their order.
+
+        Requests are taken from `requests` as there is room for them, so neither all requests nor
+        all answers are in memory at once. Closing the iterator cancels what is under way.
+
+        Args:
+            name: the model.
+            requests: the inputs of each, as `infer` takes them.
+            timeout: seconds that each may take from its being sent.
+            in_flight: how many may be under way.
+            options: what else each of them says.
+
+        Raises:
+            DeployError: what `infer` would have raised for the request whose turn it is: as many
+                before it were answered as were yielded. Those after it are cancelled.
+        """
         ...
 
     def infer_stream(
@@ -64,9 +131,26 @@ class ModelServer(Protocol):
         timeout: float,
         options: RequestOptions | None = None,
     ) -> Generator[Mapping[str, NDArray[np.generic]], None, None]:
-        """See `InferenceServer.infer_stream`."""
+        """Run one request and yield the answers of the model as they come: none, one or many.
+
+        A model that is not decoupled answers once. Answers are taken from the server as they are
+        asked for, so a slow taker has few of them in memory. Closing the iterator cancels the
+        request, which the model may see. Several streams may be open at once.
+
+        Args:
+            name: the model.
+            inputs: as `infer` takes them.
+            timeout: seconds until the first answer, from one to the next, and from the last to
+                the end. The time between, in which nobody asks for an answer, does not count.
+            options: what else the request says.
+
+        Raises:
+            InvalidRequestError: the protocol has no streams (`streams` is False).
+            DeployError: what `infer` would have raised, after the answers before it. The request is
+                cancelled then, and no more answers come.
+        """
         ...
 
     def close(self) -> None:
-        """See `InferenceServer.close`."""
+        """Let go of connections. The instance is not used afterwards."""
         ...

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from triton_deploy_core.datatypes import NUMPY_DTYPES, datatype_of
 from triton_deploy_core.errors import RequestRefusedError
-from triton_deploy_core.ports.server import TensorSpec
+from triton_deploy_core.ports.model_server import TensorSpec
 
 Array = NDArray[np.generic]
 

@@ -41,14 +41,9 @@ from triton_deploy_core.errors import (
     ServerTimeoutError,
     ServerUnreachableError,
 )
+from triton_deploy_core.ports.model_server import ModelMetadata
 from triton_deploy_core.ports.request_options import NO_OPTIONS, RequestOptions
-from triton_deploy_core.ports.server import (
-    IndexEntry,
-    LoadOverride,
-    ModelMetadata,
-    ModelState,
-    VersionStatistics,
-)
+from triton_deploy_core.ports.server import IndexEntry, LoadOverride, ModelState, VersionStatistics
 from triton_deploy_core.ports.single_server import SingleServer
 from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.testing.clock import FakeClock

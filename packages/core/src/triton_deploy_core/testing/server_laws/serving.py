@@ -16,7 +16,8 @@ from triton_deploy_core.errors import (
     RequestRefusedError,
     ServerUnreachableError,
 )
-from triton_deploy_core.ports.server import InferenceServer, TensorSpec
+from triton_deploy_core.ports.model_server import TensorSpec
+from triton_deploy_core.ports.server import InferenceServer
 from triton_deploy_core.testing.server_harness import TIMEOUT, ModelUnderTest, ServerHarness
 from triton_deploy_core.testing.server_laws.fixtures import ONES, ServerLaws
 
