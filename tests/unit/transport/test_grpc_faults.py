@@ -264,6 +264,32 @@ def test_words_that_mean_something(
     assert type(caught.value) is expected
 
 
+def test_a_request_whose_connection_another_thread_closes_may_have_been_done(
+    answering: Any,
+) -> None:
+    begun, leave = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> bytes:
+        begun.set()
+        leave.wait(30)
+        return b""
+
+    server = answering(slow)
+
+    def close() -> None:
+        begun.wait(30)
+        server.close()
+
+    closing = threading.Thread(target=close)
+    closing.start()
+    try:
+        with pytest.raises(AnswerLostError):
+            server.infer("m", ONE, timeout=30)
+    finally:
+        leave.set()
+        closing.join()
+
+
 @every_call
 def test_a_server_of_something_else(answering: Any, call: Any) -> None:
     with pytest.raises(NotTritonError, match="knows no such requests"):

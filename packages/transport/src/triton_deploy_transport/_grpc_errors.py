@@ -212,6 +212,8 @@ _CONNECTION = (
         _broken_off,
     ),
     (r"goaway|rst_stream|stream removed|cancelling all calls|^cancelled$", _broken_off),
+    # By another thread, or at the end of this process: the server goes on with the request.
+    (r"^channel closed", _broken_off),
     (r"keepalive|ping timeout|too_many_pings", _broken_off),
     (r"^(failed|error) parsing|invalid grpc|compressed flag|frame", _not_grpc),
 )
