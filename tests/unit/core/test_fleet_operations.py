@@ -158,9 +158,18 @@ class TestQuorum:
         world = _world()
         world.servers[1].kill()
         before = world.store.snapshot()
-        with pytest.raises(ServerUnreachableError, match="triton-2"):
+        with pytest.raises(ServerUnreachableError, match="triton-2") as caught:
             world.service.update("iris", version_package(b"new", 2))
+        assert "quorum=N" in str(caught.value)
         assert world.store.snapshot() == before
+
+    def test_none_answers_and_no_quorum_would_help(self):
+        world = _world()
+        for server in world.servers:
+            server.kill()
+        with pytest.raises(ServerUnreachableError) as caught:
+            world.service.update("iris", version_package(b"new", 2))
+        assert "quorum" not in str(caught.value)
 
     def test_too_few_answer(self):
         world = _world(QUORUM)

@@ -174,7 +174,11 @@ class Fleet:
     def _merged(self, failures: Mapping[str, ServerError], answered: int) -> ServerError:
         error = merged(failures, servers=len(self._members))
         quorum = self._rollout.quorum
-        if quorum is not None and isinstance(error, NO_ANSWER) and not self._suffices(answered):
+        if not isinstance(error, NO_ANSWER):
+            return error
+        if quorum is None and len(failures) < len(self._members):
+            error.amend("With a quorum (quorum=N) it goes on as long as N servers answer.")
+        elif quorum is not None and not self._suffices(answered):
             error.amend(f"{answered} answered, and the quorum is {quorum}.")
         return error
 
