@@ -386,6 +386,8 @@ def test_a_tables_columns_are_taken_by_the_names_that_the_configuration_lists():
     assert equal(to_inputs(pd.DataFrame([[1, 3], [2, 4]]), signature), expected)
     with pytest.raises(InvalidInputError, match=r"has no column 'a'\. Model 'iris' takes the col"):
         to_inputs(table.drop(columns=["a"]), signature)
+    with pytest.raises(InvalidInputError, match=r"has no column 'a' and 1 more"):
+        to_inputs(table.rename(columns={"a": "c", "b": "d"}), signature)
 
 
 @pytest.mark.parametrize("value", ["", "{", "3", '["a", 1]', '{"a": 1}'])

@@ -77,10 +77,12 @@ def _from_columns(columns: dict[str, Column], signature: ModelSignature) -> dict
 def _features(columns: dict[str, Column], signature: ModelSignature) -> dict[str, Column]:
     """Return the columns that the model has names for, in its order.
 
-    A table that has none of these names is a matrix, whose columns are in order.
+    A table whose columns are but numbered, as pandas does it, is a matrix: they are in order.
     """
     missing = [name for name in signature.feature_names if name not in columns]
-    if len(missing) == len(signature.feature_names):
+    if missing and [str(name) for name in columns] == [str(n) for n in range(len(columns))]:
+        return columns
+    if not signature.feature_names:
         return columns
     if missing:
         more = f" and {len(missing) - 1} more" if missing[1:] else ""

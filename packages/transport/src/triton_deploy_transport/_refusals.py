@@ -104,7 +104,8 @@ def refuse_model_request(answer: Refusal, *, name: str, doing: str, url: str) ->
     if _NOT_SERVED.search(answer.reason):
         message = (
             f"Triton at {url} does not serve model {name!r} now ({answer.shown}): "
-            "deploy it; if it is deployed, repair it, which loads it, or see the server's log"
+            "deploy it, or ask for another version; if it is deployed, repair it, which loads it, "
+            "or see the server's log"
         )
         raise ModelNotServedError(message)
     raise_refused(answer, doing=doing, url=url)
