@@ -108,7 +108,8 @@ class ModelServer(Protocol):
         """Run requests, several under way at once, and yield the answers in their order.
 
         Requests are taken from `requests` as there is room for them, so neither all requests nor
-        all answers are in memory at once. Closing the iterator cancels what is under way.
+        all answers are in memory at once. Closing the iterator begins none of the rest; what is
+        under way is cancelled, or left to its end.
 
         Args:
             name: the model.
@@ -119,7 +120,7 @@ class ModelServer(Protocol):
 
         Raises:
             DeployError: what `infer` would have raised for the request whose turn it is: as many
-                before it were answered as were yielded. Those after it are cancelled.
+                before it were answered as were yielded. Those after it: as after closing.
         """
         ...
 
