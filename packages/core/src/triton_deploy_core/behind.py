@@ -13,6 +13,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from triton_deploy_core.server_names import check_url
+from triton_deploy_core.shown import shown
+
 _FORMAT = 1
 _MOST = 1000
 _MOST_WORDS = 500
@@ -98,7 +101,7 @@ class Behind:
             if fields["format"] != _FORMAT:
                 return cls()
             rows = sorted(fields["servers"].items())[:_MOST]
-            return cls({url: _straggler(row) for url, row in rows})
+            return cls({check_url(url): _straggler(row) for url, row in rows})
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return cls()
 
@@ -110,7 +113,7 @@ def _straggler(row: Mapping[str, Any]) -> Straggler:
     if not (type(since) in {int, float} and math.isfinite(since)):
         raise ValueError
     return Straggler(
-        why[:_MOST_WORDS],
+        shown(why[:_MOST_WORDS]),
         frozenset(number for number in coming if type(number) is int and number >= 0),
         since,
     )

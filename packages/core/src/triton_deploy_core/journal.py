@@ -12,6 +12,7 @@ from typing import Any
 from triton_deploy_core.errors import StoreError
 from triton_deploy_core.keys import check_key
 from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.server_names import check_url
 
 _FORMAT = 2
 
@@ -117,7 +118,7 @@ class Journal:
                 record=_bytes(fields["record"]),
                 # Not in those of releases before fleets.
                 servers=str(fields.get("servers", "")),
-                fleet=frozenset(str(url) for url in fields.get("fleet", ())),
+                fleet=frozenset(check_url(url) for url in fields.get("fleet", ())),
             )
         except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
             raise StoreError(
