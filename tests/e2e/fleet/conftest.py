@@ -198,12 +198,12 @@ class Fleet:
     @property
     def load_seconds(self) -> float:
         """Enough for any load that nothing keeps from ending."""
-        return min(max(4.0, 4 * self.pace), 15.0)
+        return min(max(6.0, 4 * self.pace), 15.0)
 
     @property
     def request_seconds(self) -> float:
         """Enough for any request to a server that answers."""
-        return max(1.0, self.pace)
+        return max(2.0, self.pace)
 
     def freeze(self, number: int) -> None:
         """Stop the server (SIGSTOP): its connections stay open, and nothing answers."""
