@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,20 @@ settings.register_profile(
 )
 settings.register_profile("nightly", max_examples=2000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+
+
+@pytest.fixture
+def warnings_told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What this project's loggers have warned of so far, in this test.
+
+    Libraries warn too, in threads that outlive the test which started them.
+    """
+    own = ("triton_deploy_", "triton_local_server", "mlflow_triton", "triton_publish")
+    return lambda: [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno >= logging.WARNING and record.name.startswith(own)
+    ]
 
 
 @dataclass(frozen=True)

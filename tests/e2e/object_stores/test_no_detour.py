@@ -159,14 +159,14 @@ def test_every_form_of_uri_is_located_there(
 
 
 def test_what_the_credentials_may_not_list_goes_through_this_machine(
-    counted_s3: Counted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
+    counted_s3: Counted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings_told
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     counted_s3.proxy.rule = OnNth(Answer.s3(403, "AccessDenied"), nth=1)
     source = MlflowSource(objects=open_objects(counted_s3.repository))
     with source.open(counted_s3.uris[2]) as model:
         assert isinstance(model.files.find("model.onnx"), LocalFile)
-    (warning,) = [line.getMessage() for line in caplog.records if line.name.startswith("mlflow_t")]
+    (warning,) = warnings_told()
     assert "goes through this machine" in warning
     assert "give these credentials s3:ListBucket" in warning
     assert list(tmp_path.iterdir()) == []

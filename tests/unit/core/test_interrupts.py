@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 
 import pytest
 
@@ -36,26 +35,22 @@ def uploading() -> int:
     return next(m.number for m in counter.moments if m.call.method == "transfer")
 
 
-def told(caplog) -> list[str]:
-    return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-
-
-def test_the_first_puts_back_what_was_begun(caplog):
+def test_the_first_puts_back_what_was_begun(warnings_told):
     world = world_with(InterruptAt(uploading()))
     before = world.files("iris")
     with pytest.raises(KeyboardInterrupt):
         world.service.update("iris", version_package(b"new", 2))
     assert world.files("iris") == before
-    assert told(caplog)[0].startswith("Interrupted: putting 'iris' back as it was.")
+    assert warnings_told()[0].startswith("Interrupted: putting 'iris' back as it was.")
     assert not world.service.get("iris").is_repairable
 
 
-def test_the_second_leaves_that_to_the_next_operation(caplog):
+def test_the_second_leaves_that_to_the_next_operation(warnings_told):
     first = uploading()
     world = world_with(InterruptAt(first, first + 1))
     with pytest.raises(KeyboardInterrupt):
         world.service.update("iris", version_package(b"new", 2))
-    assert told(caplog)[1:] == [
+    assert warnings_told()[1:] == [
         "Interrupted again. It was not put back: the next operation on 'iris' does that."
     ]
     assert world.service.get("iris").is_repairable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 import pytest
@@ -196,7 +195,9 @@ EARLY = {"best_iteration": "1"}
         (b"\n\nTree=0\n", {}, "not LightGBM's text"),
     ],
 )
-def test_what_fil_cannot_serve_says_why_and_is_a_python_model_else(file, entry, reason, caplog):
+def test_what_fil_cannot_serve_says_why_and_is_a_python_model_else(
+    file, entry, reason, warnings_told
+):
     kind = "xgboost" if file.startswith((b"{", b"binf")) or not file else "lightgbm"
     given = model(file, kind, **entry)
     with pytest.raises(UnsuitableModelError, match=reason):
@@ -209,10 +210,9 @@ def test_what_fil_cannot_serve_says_why_and_is_a_python_model_else(file, entry, 
     files = {"MLmodel": Content(mlmodel.encode()), name: Content(file)}
     files["model.ubj"] = files["model.lgb"] = Content(file)
     located = LocatedModel(uri="models:/x/1", files=ListedFiles("models:/x/1", files))
-    with caplog.at_level(logging.WARNING):
-        made = make_package(DeploymentName("x"), located, None, PackageOptions())
+    made = make_package(DeploymentName("x"), located, None, PackageOptions())
     assert made.origin.flavor == "pyfunc"
-    (told,) = (record.getMessage() for record in caplog.records)
+    (told,) = warnings_told()
     assert told.startswith("deploying models:/x/1 as flavor pyfunc: Triton's FIL backend can't")
     assert "--flavor pyfunc" not in told
     with pytest.raises(UnsuitableModelError, match=reason):
