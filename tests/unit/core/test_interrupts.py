@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from triton_deploy_core.repairing import Outcome
