@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +15,6 @@ import pytest
 
 from mlflow_triton.source import MlflowSource
 
-START_LIMIT = 120.0
-STOP_LIMIT = 20.0
 LOG_LIMIT = 240.0
 
 
@@ -57,13 +52,6 @@ def log_models(directory: Path, *arguments: str) -> dict[str, Any]:
     return logged
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="session")
 def local_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     directory = tmp_path_factory.mktemp("local store")
@@ -73,57 +61,17 @@ def local_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="session")
-def server_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def server_store(
+    tmp_path_factory: pytest.TempPathFactory,
+    mlflow_server: Callable[..., AbstractContextManager[str]],
+) -> Iterator[Store]:
     directory = tmp_path_factory.mktemp("server")
-    port = free_port()
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-        *("--backend-store-uri", f"sqlite:///{directory}/mlflow.db", "--workers", "1"),
+    with mlflow_server(
+        *("--backend-store-uri", f"sqlite:///{directory}/mlflow.db"),
         *("--artifacts-destination", str(directory / "artifacts")),
-    ]
-    log = directory / "log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=environment(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        await_health(url, server, log)
+        directory=directory,
+    ) as url:
         yield Store(url, directory, is_local=False, logged=log_models(directory, url))
-    finally:
-        stop(server)
-
-
-def await_health(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5):
-                return
-        except urllib.error.HTTPError as error:
-            error.close()
-        except OSError:
-            pass
-        time.sleep(0.2)
-    pytest.fail(f"mlflow server did not start: {log.read_text()}")
-
-
-def stop(server: subprocess.Popen[bytes]) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(server.pid, sign)
-        except ProcessLookupError:
-            return
-        try:
-            server.wait(STOP_LIMIT)
-        except subprocess.TimeoutExpired:
-            continue
 
 
 @pytest.fixture(params=["local_store", "server_store"])

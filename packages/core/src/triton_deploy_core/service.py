@@ -121,7 +121,12 @@ class DeploymentService:
 
     def has(self, name: str) -> bool:
         """Tell whether there is a deployment of that name."""
-        return isinstance(self._record_or_error(DeploymentName(name)), Record)
+        return self.find_record(name) is not None
+
+    def find_record(self, name: str) -> Record | None:
+        """Return what is remembered of a deployment; None where there is none to be read."""
+        found = self._record_or_error(DeploymentName(name))
+        return found if isinstance(found, Record) else None
 
     def create(self, name: str, package: ModelPackage, *, servers: str = "") -> Deployment:
         """Deploy a package under a new name; return when it serves.

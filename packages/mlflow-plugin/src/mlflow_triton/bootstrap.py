@@ -17,7 +17,7 @@ from triton_deploy_core.ports.server import InferenceServer
 from triton_deploy_core.ports.source import ModelSource
 from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.service import DeploymentService
-from triton_deploy_transport import connect, connect_for_requests
+from triton_deploy_transport import connect, connect_for_requests, without_secrets
 
 
 def server(settings: Settings) -> InferenceServer:
@@ -31,6 +31,11 @@ def server(settings: Settings) -> InferenceServer:
         nameserver=settings.nameserver,
         rollout=settings.rollout,
     )
+
+
+def shown_server(settings: Settings) -> str:
+    """Return the URL of the server, or of the fleet, without any secret."""
+    return without_secrets(settings.triton_url)
 
 
 def model_server(settings: Settings) -> ModelServer:

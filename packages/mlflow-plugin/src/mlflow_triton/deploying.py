@@ -1,4 +1,7 @@
-"""From a model URI to a deployment: locate the model, make its package, hand it to the service."""
+"""From a model URI to a deployment: locate the model, make its package, hand it to the service.
+
+What is done then is told MLflow.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from mlflow_triton.flavors.choosing import ChosenFlavor, choose_flavor
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions, UnsuitableModelError
 from mlflow_triton.mlmodel import read_mlmodel
 from mlflow_triton.settings import Settings
+from mlflow_triton.tag_carriers import carrier_of
+from mlflow_triton.tagging import Tagging
 from triton_deploy_core.errors import InvalidRequestError
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import ModelPackage
@@ -37,7 +42,11 @@ def create(
     options = settings.package_options
     with bootstrap.model_source(settings).open(model_uri) as model:
         package = make_package(DeploymentName(name), model, flavor, options)
-        return service.create(name, package, servers=servers).record
+        done = service.create(name, package, servers=servers)
+        carrier = carrier_of(model)
+    if settings.tags:
+        Tagging.of(name, settings).deployed(done, carrier)
+    return done.record
 
 
 def update(
@@ -54,9 +63,9 @@ def update(
     Raises:
         DeployError: it could not be done; the old model still serves.
     """
-    record = service.require_existing(name, servers=settings.servers)
+    before = service.require_existing(name, servers=settings.servers)
     if not model_uri:
-        model_uri, flavor = record.mlflow_model_uri, flavor or record.flavor
+        model_uri, flavor = before.mlflow_model_uri, flavor or before.flavor
     options = settings.package_options
     with bootstrap.model_source(settings).open(model_uri) as model:
         package = make_package(DeploymentName(name), model, flavor, options)
@@ -67,7 +76,10 @@ def update(
             force=settings.force,
             servers=settings.servers,
         )
-        return done.record
+        carrier = carrier_of(model)
+    if settings.tags:
+        Tagging.of(name, settings).deployed(done, carrier, before.mlflow_model_uri)
+    return done.record
 
 
 def make_package(

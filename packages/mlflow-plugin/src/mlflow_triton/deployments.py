@@ -104,7 +104,7 @@ class TritonDeploymentClient(BaseDeploymentClient):
             settings = self._settings(Use.DEPLOY | Use.UPDATE, config)
             with bootstrap.deployment_service(settings) as service:
                 if settings.repair:
-                    record = repair_one(service, name, model_uri)
+                    record = repair_one(service, name, model_uri, settings)
                 else:
                     record = update(service, name, model_uri, flavor, settings)
             return {"flavor": record.flavor}
@@ -122,10 +122,13 @@ class TritonDeploymentClient(BaseDeploymentClient):
             config: settings, as ``mlflow deployments help -t triton`` lists them.
             endpoint: none: Triton has no endpoints.
         """
+        from mlflow_triton.deleting import delete  # noqa: PLC0415 (slow, and only needed here)
+
         with as_mlflow_errors():
             _refuse_endpoint(endpoint)
-            with bootstrap.deployment_service(self._settings(Use.DELETE, config)) as service:
-                service.delete(name)
+            settings = self._settings(Use.DELETE, config)
+            with bootstrap.deployment_service(settings) as service:
+                delete(service, name, settings)
 
     def repair_deployments(
         self, name: str | None = None, config: Mapping[str, object] | None = None
@@ -143,12 +146,12 @@ class TritonDeploymentClient(BaseDeploymentClient):
             For each name ``name``, ``outcome`` (``fine``, ``repaired``, ``busy`` or ``failed``)
             and, where there is anything to say, ``done`` and ``problem``.
         """
-        from mlflow_triton.repair_reports import describe_repair  # noqa: PLC0415 (only needed here)
+        from mlflow_triton.repair_reports import describe_repair, repair  # noqa: PLC0415 (only here)
 
         with as_mlflow_errors():
             settings = self._settings(Use.DEPLOY | Use.UPDATE, config)
             with bootstrap.deployment_service(settings) as service:
-                return [describe_repair(report) for report in service.repair(name)]
+                return [describe_repair(report) for report in repair(service, name, settings)]
 
     def list_deployments(self, endpoint: str | None = None) -> list[dict[str, str]]:
         """Return every deployment: ``name``, ``version``, ``state`` and what the record says.

@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 from mlflow_triton.descriptions import one_line
-from triton_deploy_core.errors import InvalidSettingError
+from mlflow_triton.settings import Settings
+from triton_deploy_core.errors import DeployError, InvalidSettingError
 from triton_deploy_core.records import Record
-from triton_deploy_core.repairing import Repair
+from triton_deploy_core.repairing import Outcome, Repair
 from triton_deploy_core.service import DeploymentService
 
 
-def repair_one(service: DeploymentService, name: str, model_uri: str | None) -> Record:
+def repair(service: DeploymentService, name: str | None, settings: Settings) -> list[Repair]:
+    """Repair a deployment, or all; tell MLflow of what was not as it should be.
+
+    Raises:
+        DeployError: it could not be done.
+    """
+    reports = service.repair(name)
+    to_tag = {Outcome.REPAIRED} if name is None else {Outcome.REPAIRED, Outcome.FINE}
+    for report in reports if settings.tags else ():
+        if report.outcome in to_tag and not _tag(service, report.name, settings):
+            break  # who did not answer once is not asked for each of a thousand
+    return reports
+
+
+def _tag(service: DeploymentService, name: str, settings: Settings) -> bool:
+    from mlflow_triton.tagging import Tagging  # noqa: PLC0415 (slow)
+
+    try:
+        deployment = service.get(name)
+    except DeployError:  # nothing of the name is left, or it can't be asked now
+        return True
+    return Tagging.of(name, settings).repaired(deployment)
+
+
+def repair_one(
+    service: DeploymentService, name: str, model_uri: str | None, settings: Settings
+) -> Record:
     """Repair a deployment and return its record.
 
     Raises:
@@ -20,7 +47,7 @@ def repair_one(service: DeploymentService, name: str, model_uri: str | None) -> 
             "-C repair=true brings back what is deployed, so it takes no model URI. Leave out "
             "--model-uri, or leave out repair."
         )
-    (report,) = service.repair(name)
+    (report,) = repair(service, name, settings)
     if report.error is not None:
         raise report.error
     return service.require_existing(name)

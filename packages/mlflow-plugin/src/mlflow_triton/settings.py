@@ -394,6 +394,15 @@ SETTINGS: tuple[Setting, ...] = (
         Use.DEPLOY | Use.RUN_LOCAL,
     ),
     Setting(
+        "tags",
+        _switch,
+        "on|off",
+        "Whether MLflow is told what is deployed where: the tag triton.<name> on the model's "
+        "version in the registry, or on the logged model (default on).",
+        _CHANGES,
+        "TRITON_TAGS",
+    ),
+    Setting(
         "repair",
         _switch,
         "true|false",
@@ -542,6 +551,11 @@ class Settings:
             hardware=self.written.named_changes(),
             warmup=bool(self.values.get("warmup", False)),
         )
+
+    @property
+    def tags(self) -> bool:
+        """Whether MLflow is told what is deployed where."""
+        return bool(self.values.get("tags", True)) and not self.local_server
 
     @property
     def repair(self) -> bool:

@@ -74,7 +74,7 @@ def mapped_errors(uri: str, server: str) -> Iterator[None]:
 def model_error(uri: str, server: str, error: BaseException) -> ModelSourceError:
     """Return the error that says in one line why the model can't be had."""
     shown, where = without_secrets(uri), without_secrets(server)
-    reason = _reason(error, uri, server)
+    reason = error_reason(error, uri, server)
     code = getattr(error, "error_code", None)
     if code in _NOT_FOUND_CODES or _is_missing_alias(error):
         return ModelSourceError(
@@ -108,7 +108,7 @@ def _is_missing_alias(error: BaseException) -> bool:
     )
 
 
-def _reason(error: BaseException, *uris: str) -> str:
+def error_reason(error: BaseException, *uris: str) -> str:
     """Return what a library said, on one line, without secrets and of bounded length."""
     said = " ".join(str(error).split())
     for uri in uris:
