@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ nox.options.error_on_missing_interpreters = False
 
 ROOT = Path(__file__).parent
 PACKAGES = ["core", "storage", "transport", "local-server", "mlflow-plugin", "publish-cli"]
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 # Without bytecode every `mlflow` command takes two to three times as long.
 ENVIRONMENT = {"UV_COMPILE_BYTECODE": "1", "PYTHONDONTWRITEBYTECODE": ""}
@@ -118,6 +120,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy", *(f"packages/{name}/src" for name in PACKAGES))
+    with session.chdir("examples/embedding"):
+        session.run("mypy")  # a user's project, on what is installed
 
 
 @nox.session
@@ -129,24 +133,65 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build the wheels of all six, and use them from an empty environment."""
+    """Build all six, look at what was built, and use it from empty environments."""
     dist = ROOT / "dist"
     shutil.rmtree(dist, ignore_errors=True)
-    session.install("-c", "constraints.txt", "build", "hatchling")
+    session.install("-c", "constraints.txt", "build", "hatchling", "twine")
     for name in PACKAGES:
+        # The wheel is made from the sdist, which so proves to be complete.
         session.run("python", "-m", "build", "--no-isolation", "-o", str(dist), f"packages/{name}")
-    session.notify("wheels")
+    session.run("twine", "check", "--strict", *map(str, sorted(dist.iterdir())))
+    session.run("python", "scripts/check_distributions.py", str(dist))
+    for python in PYTHONS:
+        session.notify(f"wheels-{python}")
+    session.notify("skinny")
 
 
-@nox.session
-def wheels(session: nox.Session) -> None:
-    """Run the quick start from the wheels that `build` made."""
-    session.env.update(ENVIRONMENT)
+def built(session: nox.Session) -> list[str]:
+    """Return the wheels that `build` made."""
     found = sorted(str(wheel) for wheel in (ROOT / "dist").glob("*.whl"))
     if len(found) != len(PACKAGES):
         session.error("build the wheels first: nox -s build")
-    session.install("-c", "constraints.txt", *found, "mlflow", "onnxruntime")
+    return found
+
+
+@nox.session(python=PYTHONS)
+def wheels(session: nox.Session) -> None:
+    """Run the quick start from the wheels that `build` made."""
+    session.env.update(ENVIRONMENT)
+    session.install("-c", "constraints.txt", *built(session), "mlflow", "onnxruntime")
     session.run("python", "examples/quickstart.py")
+
+
+@nox.session
+def skinny(session: nox.Session) -> None:
+    """The same beside mlflow-skinny alone; the tracking server is of another environment."""
+    session.env.update(ENVIRONMENT)
+    session.install("-c", "constraints.txt", *built(session))
+    server = Path(session.create_tmp()) / "server"
+    session.run("uv", "venv", "--quiet", "--clear", str(server), external=True)
+    session.run(
+        *("uv", "pip", "install", "--quiet", "--python", str(server / "bin" / "python")),
+        *("-c", "constraints.txt", "mlflow"),
+        external=True,
+    )
+    session.run(
+        *("python", "scripts/with_mlflow_server.py", str(server / "bin" / "python")),
+        *("python", "examples/quickstart.py", "--tracking-uri", "{url}"),
+    )
+
+
+@nox.session(venv_backend="none")
+def version(session: nox.Session) -> None:
+    """Set the version of all six, and of what they require of each other: -- 0.2.0."""
+    (new,) = session.posargs
+    old = PROJECT["project"]["version"]
+    pins = re.compile(rf"((?:{'|'.join(DISTRIBUTIONS)})(?:\[\w+\])?==){re.escape(old)}(?=\")")
+    for name in ("pyproject.toml", *(f"packages/{name}/pyproject.toml" for name in PACKAGES)):
+        file = ROOT / name
+        text = file.read_text().replace(f'version = "{old}"', f'version = "{new}"', 1)
+        text = pins.sub(rf"\g<1>{new}", text)
+        file.write_text(text)
 
 
 @nox.session
@@ -159,7 +204,7 @@ def constraints(session: nox.Session) -> None:
         ("constraints-mlflow2.txt", "mlflow==2.22.1\nsqlalchemy<2.1"),
     ):
         extra = Path(session.create_tmp()) / "requirements.in"
-        extra.write_text(f"{requirements}\nonnxruntime\nbuild\nhatchling\n")
+        extra.write_text(f"{requirements}\nonnxruntime\nbuild\nhatchling\ntwine\n")
         session.run(
             *("uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.10"),
             *("--no-emit-index-url", "--no-emit-find-links", "--no-header", "--no-annotate"),

@@ -26,16 +26,18 @@ from triton_local_server import LocalTriton, LocalTritonError
 
 EXAMPLES = Path(__file__).resolve().parent
 COMMAND_SECONDS = 300
+LOCAL_STORE = "sqlite:///mlflow.db"
 
 
 class QuickStart:
     """One walk through the life of a deployment, in one directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, tracking_uri: str) -> None:
         self._directory = directory
+        self._tracking_uri = tracking_uri
         self._environment = {
             **os.environ,
-            "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
+            "MLFLOW_TRACKING_URI": tracking_uri,
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         }
@@ -44,8 +46,8 @@ class QuickStart:
 
     def run(self) -> None:
         """Walk through it."""
-        self._say("Two versions of a small ONNX model, logged to MLflow (SQLite):")
-        self._export("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+        self._say("Two versions of a small ONNX model, logged to MLflow:")
+        self._export("MLFLOW_TRACKING_URI", self._tracking_uri)
         (self._directory / "log_model.py").write_text(_LOG_MODEL)
         self._shell("cat log_model.py")
         for variant in (1, 2):
@@ -156,16 +158,22 @@ def main() -> None:
     """Run the quick start; stop everything it started, whatever happens."""
     parser = argparse.ArgumentParser(description="From MLflow to a real Triton and back.")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="work there, and leave it")
+    parser.add_argument(
+        "--tracking-uri",
+        metavar="URI",
+        default=LOCAL_STORE,
+        help=f"an MLflow to log to and deploy from (default: {LOCAL_STORE})",
+    )
     arguments = parser.parse_args()
     # Ctrl-C and a polite kill both unwind the stack, so that the server is stopped.
     signal.signal(signal.SIGTERM, _stop)
     try:
         if arguments.keep:
             arguments.keep.mkdir(parents=True, exist_ok=True)
-            QuickStart(arguments.keep.resolve()).run()
+            QuickStart(arguments.keep.resolve(), arguments.tracking_uri).run()
         else:
             with tempfile.TemporaryDirectory(prefix="quickstart-") as directory:
-                QuickStart(Path(directory)).run()
+                QuickStart(Path(directory), arguments.tracking_uri).run()
     except LocalTritonError as error:
         sys.exit(f"quickstart: {error}")
     except KeyboardInterrupt:

@@ -43,6 +43,11 @@ def test_embedding_needs_no_mlflow():
     assert "ready: True" in run("-c", program, EXAMPLES / "embed_fakes.py")
 
 
+def test_a_project_that_embeds_the_core():
+    project = EXAMPLES / "embedding"
+    run("-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={project}", project)
+
+
 def test_embedding_is_short():
     for name in ("embed_core.py", "embed_fakes.py"):
         lines = (EXAMPLES / name).read_text().splitlines()[3:]
