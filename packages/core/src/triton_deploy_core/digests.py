@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from triton_deploy_core.remembered import Remembered
+
 _FORMAT = 1
 
 
@@ -30,10 +32,12 @@ class Digests:
     Attributes:
         files: path inside the model's directory → what was put there.
         recent: versions in the order in which they served, the last one last.
+        remembered: version → how it was deployed, where that is known.
     """
 
     files: Mapping[str, Digest] = field(default_factory=dict)
     recent: tuple[int, ...] = ()
+    remembered: Mapping[int, Remembered] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """Return the file's content."""
@@ -43,6 +47,9 @@ class Digests:
             "files": {
                 path: [digest.etag, digest.size, digest.fingerprint]
                 for path, digest in sorted(self.files.items())
+            },
+            "remembered": {
+                str(number): one.encode() for number, one in sorted(self.remembered.items())
             },
         }
         return json.dumps(fields, indent=1).encode()
@@ -63,4 +70,9 @@ def _decoded(fields: Any) -> Digests:
         path: Digest(str(etag), int(size), str(fingerprint))
         for path, (etag, size, fingerprint) in fields["files"].items()
     }
-    return Digests(files, tuple(int(number) for number in fields["recent"]))
+    remembered = {
+        # Not in those of older releases.
+        int(number): Remembered.decode(one)
+        for number, one in fields.get("remembered", {}).items()
+    }
+    return Digests(files, tuple(int(number) for number in fields["recent"]), remembered)

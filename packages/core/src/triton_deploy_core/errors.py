@@ -10,6 +10,7 @@
     │   ├── InvalidOptionsError      what a request says beside its inputs
     │   └── InvalidSettingError      an unknown setting, or a value that it can't have
     ├── DeploymentNotFoundError      no deployment of that name
+    ├── NoPreviousVersionError       a rollback, where no version is kept to go back to
     ├── DeploymentExistsError        create, where there is one already
     ├── NotOursError                 a directory that no deployment of ours made
     │   └── DamagedRecordError       it has a record, but not one that can be read
@@ -86,6 +87,10 @@ class InvalidSettingError(InvalidRequestError):
 
 class DeploymentNotFoundError(DeployError):
     """There is no deployment of that name."""
+
+
+class NoPreviousVersionError(DeployError):
+    """There is no version to go back to, or it is not what it was any more."""
 
 
 class DeploymentExistsError(DeployError):

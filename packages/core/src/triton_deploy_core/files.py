@@ -136,7 +136,7 @@ class Files:
         return Journal(
             phase=Phase.UNDO,
             before={path: blob.etag for path, blob in now.files.items()},
-            inline={path: self._content(path) for path in sorted(inlined)},
+            inline={path: self.content(path) for path in sorted(inlined)},
             copies=copies | {path: SAVED + path for path in touched - inlined},
             hiding=plan.hiding,
             stand_in=None if plan.stand_in is None else plan.stand_in.config,
@@ -157,7 +157,7 @@ class Files:
         return Journal(
             phase=Phase.UNDO,
             before={path: blob.etag for path, blob in now.files.items()},
-            inline={path: self._content(path) for path in own},
+            inline={path: self.content(path) for path in own},
             coming=coming,
         )
 
@@ -201,7 +201,7 @@ class Files:
         """
         for path in (CONFIG_FILE, RECORD_FILE):
             with suppress(BlobNotFoundError):
-                self._write(path, self._content(path))
+                self._write(path, self.content(path))
 
     def undo(self, journal: Journal) -> None:
         """Put everything back as it was before the operation. May be done again and again.
@@ -247,7 +247,7 @@ class Files:
             for path, data in journal.inline.items()
             if path != CONFIG_FILE
             and not is_back(path)
-            and (path not in present or self._content(path) != data)
+            and (path not in present or self.content(path) != data)
         }
         for path, place in journal.copies.items():
             # A copy is removed when all is put back: one that is gone is not needed any more.
@@ -355,12 +355,13 @@ class Files:
         """Return what files there are: path inside the model's directory → file."""
         return {blob.key[len(self._prefix) :]: blob for blob in self._store.list(self._prefix)}
 
-    def _content(self, path: str) -> bytes:
+    def content(self, path: str) -> bytes:
+        """Return the bytes of a small file that is there."""
         return b"" if is_marker(path) else self._store.read(self._prefix + path).data
 
     def _content_or_none(self, path: str) -> bytes | None:
         try:
-            return self._content(path)
+            return self.content(path)
         except BlobNotFoundError:
             return None
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from triton_deploy_core import layout
 from triton_deploy_core.digests import Digest, Digests
 from triton_deploy_core.fingerprints import Fingerprints
 from triton_deploy_core.keys import is_marker, without_implied
 from triton_deploy_core.ports.store import Blob, Source, StoredBlob
+from triton_deploy_core.remembered import Remembered
 from triton_deploy_core.snapshot import Snapshot
 
 _OF_TRITON = "__pycache__"
@@ -43,7 +45,7 @@ class Holdings:
 
     def has(self, path: str, source: Source) -> bool:
         """Tell whether just these bytes are at that path already."""
-        if is_marker(path):
+        if is_marker(path) or self._is_itself(path, source):
             return path in self._files
         digest = self._known.get(path)
         if digest is None or digest.size != source.size:
@@ -76,6 +78,23 @@ class Holdings:
         age = {number: at for at, number in enumerate(self._recent, 1)}
         return sorted(versions, key=lambda number: (number in last, age.get(number, 0), number))
 
+    def changed(self, paths: Iterable[str]) -> set[str]:
+        """Return those of some paths whose bytes are not those that were written down."""
+        return {
+            path
+            for path in paths
+            if path not in self._known and not is_marker(path) and not is_tritons(path)
+        }
+
+    def written_below(self, directory: str) -> set[str]:
+        """Return the paths below a directory whose bytes were written down, there or not."""
+        return {path for path in self.digests.files if path.startswith(directory)}
+
+    def beside(self, versions: Iterable[int]) -> set[str]:
+        """Return the large files outside of version directories that some versions need."""
+        known = self.digests.remembered
+        return {path for number in versions if number in known for path in known[number].large}
+
     def nearest(self, source: Source, *, unusable: Collection[str]) -> Source:
         """Return where to take the bytes of a source from: the repository, if it holds them.
 
@@ -100,6 +119,7 @@ class Holdings:
         contents: Mapping[str, Source],
         files: Mapping[str, Blob],
         serves: Collection[int],
+        remembered: Remembered | None = None,
     ) -> Digests:
         """Return what is to be written down once a package is in place.
 
@@ -110,20 +130,41 @@ class Holdings:
             contents: path inside the model's directory → source of the package's files.
             files: the files that are there now.
             serves: the versions that serve now.
+            remembered: how they were deployed; None where nobody could go back to them.
         """
+        brought = {path: one for path, one in contents.items() if not self._is_itself(path, one)}
         known = {
             path: digest
             for path, digest in self._known.items()
-            if path not in contents and _is_unchanged(files.get(path), digest)
+            if path not in brought and _is_unchanged(files.get(path), digest)
         }
-        for path, source in contents.items():
+        for path, source in brought.items():
             fingerprint = None if is_marker(path) else self._fingerprints.of(source)
             if fingerprint is None or not self._fingerprints.is_as_watched(source):
                 continue
             if path in files and files[path].size == source.size:
                 known[path] = Digest(files[path].etag, source.size, fingerprint)
         earlier = [number for number in self._recent if number not in serves]
-        return Digests(known, (*earlier, *sorted(serves)))
+        return Digests(
+            known,
+            (*earlier, *sorted(serves)),
+            self.remembering(serves, remembered, present=layout.versions(files)).remembered,
+        )
+
+    def remembering(
+        self, serves: Collection[int], remembered: Remembered | None, *, present: Collection[int]
+    ) -> Digests:
+        """Return what was written down, with how versions that serve were deployed."""
+        kept = {
+            number: one
+            for number, one in self.digests.remembered.items()
+            if number in present and number not in serves
+        }
+        new = {} if remembered is None else dict.fromkeys(serves, remembered)
+        return replace(self.digests, remembered=kept | new)
+
+    def _is_itself(self, path: str, source: Source) -> bool:
+        return isinstance(source, StoredBlob) and source.key == self._prefix + path
 
 
 def _is_unchanged(blob: Blob | None, digest: Digest) -> bool:

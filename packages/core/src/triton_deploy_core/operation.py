@@ -10,6 +10,7 @@ from triton_deploy_core.answering import Answering
 from triton_deploy_core.catching_up import CatchingUp
 from triton_deploy_core.deployment import Deployment
 from triton_deploy_core.differences import left_behind
+from triton_deploy_core.digests import Digests
 from triton_deploy_core.errors import (
     DeployError,
     InvalidPackageError,
@@ -18,10 +19,14 @@ from triton_deploy_core.errors import (
 )
 from triton_deploy_core.failures import listed, merged
 from triton_deploy_core.files import Files
+from triton_deploy_core.holdings import Holdings
 from triton_deploy_core.journal import Journal, Phase
-from triton_deploy_core.package import ModelPackage
+from triton_deploy_core.package import ModelPackage, TreePackage
+from triton_deploy_core.plan import Plan
 from triton_deploy_core.ports.server import InferenceServer
 from triton_deploy_core.records import Record
+from triton_deploy_core.remembered import Remembered
+from triton_deploy_core.rolling_back import earlier_package
 from triton_deploy_core.snapshot import Snapshot
 from triton_deploy_core.surroundings import Surroundings
 from triton_deploy_core.taking_back import TakingBack
@@ -72,6 +77,12 @@ class Operation:
             self._say(f"'{self._name}' serves just that already: nothing is transferred or loaded")
             self._leave(servers)
             self._files.record(record.encode())
+            self._remember(
+                holdings,
+                holdings.remembering(
+                    plan.serves, self._remembered(package, plan), present=now.versions
+                ),
+            )
             return Deployment.ready(record, plan.serves)
         finish = Journal(
             Phase.SETTLE,
@@ -106,14 +117,38 @@ class Operation:
             raise
         try:
             self._settle(finish)
-            digests = holdings.after(plan.contents, placed, plan.serves)
-            if digests != holdings.digests:
-                self._files.remember(digests)
+            remembered = self._remembered(package, plan)
+            self._remember(holdings, holdings.after(plan.contents, placed, plan.serves, remembered))
         except DeployError as error:
             # The deployment is done and journaled: what is left to tidy up does not undo that.
             self._say(f"'{self._name}' serves; the next operation on it tidies up ({error})")
         done = Deployment.ready(record, plan.serves)
         return done.with_differences(left_behind(server.left_behind()))
+
+    def roll_back(self, now: Snapshot, *, version: int | None = None) -> Deployment:
+        """Make a version that served before the one that serves; nothing is removed.
+
+        Args:
+            now: what there is, a record of ours included.
+            version: which one; the one that served last if left out.
+
+        Raises:
+            NoPreviousVersionError: there is none, or not all of it is there.
+        """
+        holdings = self._files.holdings(now)
+        number, package = earlier_package(now, holdings, self._around.configs, version=version)
+        self._say(f"going back to version {number} of '{self._name}', {package.origin.model_uri}")
+        servers = "" if now.record is None else now.record.servers
+        return self.deploy(package, now, keep_versions=len(now.versions), servers=servers)
+
+    def _remembered(self, package: ModelPackage, plan: Plan) -> Remembered | None:
+        if isinstance(package, TreePackage) or len(plan.serves) != 1:
+            return None
+        return Remembered.of(package, self._files.content)
+
+    def _remember(self, holdings: Holdings, digests: Digests) -> None:
+        if digests != holdings.digests:
+            self._files.remember(digests)
 
     def _serves_just(self, server: InferenceServer, versions: frozenset[int]) -> bool:
         told = server.ask_each(lambda one: one.ready_versions(str(self._name)))

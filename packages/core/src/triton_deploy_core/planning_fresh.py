@@ -50,6 +50,7 @@ def fresh_version_plan(
     ]
     kept = {number, *previous[max(0, len(previous) - keep_versions) :]}
 
+    needed = holdings.beside(kept - {number})
     contents = numbered(package, number)
     changed = {path: source for path, source in contents.items() if not holdings.has(path, source)}
     removed = displaced(now.files, changed)
@@ -62,6 +63,7 @@ def fresh_version_plan(
         if path not in contents
         and not is_written_apart(path)
         and layout.version_of(path) not in kept
+        and path not in needed
     }
     copies = stand_in(now, changed.keys() | removed, taken=now.versions | {number}, configs=configs)
     return Plan(

@@ -205,6 +205,34 @@ class DeploymentService:
                 servers=now.record.servers if servers is None else servers,
             )
 
+    def rollback(self, name: str, *, version: int | None = None) -> Deployment:
+        """Go back to a version that served before and that the repository keeps.
+
+        The model is not needed for that, and none of its files is transferred: what it was deployed
+        with was written down. What serves now is kept; so going back again returns to it.
+        A failure leaves that serving.
+
+        Args:
+            name: the deployment's name.
+            version: which of Triton's versions; the one that served last if left out.
+
+        Raises:
+            NoPreviousVersionError: none is kept, or it is not what it was.
+            DeploymentNotFoundError: there is no deployment of that name.
+            NotOursError: there is a directory of that name which is none.
+            DeploymentBusyError: another operation on that name is under way.
+            LoadFailedError: Triton refused it.
+            LoadTimeoutError: Triton was still loading it at the deadline.
+        """
+        parsed = DeploymentName(name)
+        server = self._answering(parsed)
+        with self._operation(parsed, "rollback", server) as (operation, _):
+            now = Snapshot.take(self._store, parsed)
+            require_ours(now, self._store.location)
+            if now.record is None:
+                raise self._not_found(parsed)
+            return operation.roll_back(now, version=version)
+
     def delete(self, name: str) -> None:
         """Unload a deployment, wait until the server has let go, and remove its files.
 
