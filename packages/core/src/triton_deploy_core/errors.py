@@ -42,6 +42,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from triton_deploy_core.problems import Problem
+
 
 class DeployError(Exception):
     """Base of all errors of this project."""
@@ -62,7 +64,15 @@ class InvalidNameError(InvalidRequestError):
 
 
 class InvalidPackageError(InvalidRequestError):
-    """The model's files are not a model that Triton would load."""
+    """The model's files are not a model that Triton would load.
+
+    Attributes:
+        problems: one for each thing that is wrong, where several can be.
+    """
+
+    def __init__(self, message: str, *, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class InvalidInputError(InvalidRequestError):

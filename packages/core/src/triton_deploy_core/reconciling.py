@@ -107,6 +107,14 @@ class Reconciler:
         self._failures: Patience[Repair] = Patience(around.clock)
         self._readiness = Readiness(around, operation)
 
+    def require_repository(self) -> None:
+        """See that there is a repository, by one small request.
+
+        Raises:
+            RepositoryNotFoundError: there is none.
+        """
+        next(iter(self._store.directories()), None)
+
     def require_control(self) -> None:
         """See that the server answers and takes requests to load.
 

@@ -114,12 +114,14 @@ def _wants_bars() -> bool:
 def model_source(settings: Settings) -> ModelSource:
     """Return MLflow's models, of the tracking and registry stores that MLflow is set to.
 
-    Those in the service that holds the model repository are located there, not downloaded.
+    Those in the service that holds the model repository are located there, not downloaded. Where
+    no repository is set, there is no such service.
     """
     from mlflow_triton.source import MlflowSource  # noqa: PLC0415 (slow)
     from triton_deploy_storage import open_objects  # noqa: PLC0415 (predict needs none)
 
-    return MlflowSource(objects=open_objects(settings.triton_model_repo))
+    location = settings.values.get("triton_model_repo")
+    return MlflowSource(objects=None if location is None else open_objects(str(location)))
 
 
 def _keep_grpc_quiet() -> None:

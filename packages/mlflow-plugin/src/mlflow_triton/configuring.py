@@ -48,7 +48,7 @@ def configured(package: ModelPackage, model: FlavorInput, options: PackageOption
         InvalidPackageError: Triton would refuse what comes of it.
         ModelSourceError: the input example can't be read.
     """
-    laid_out = _LaidOut.of(package)
+    laid_out = LaidOut.of(package)
     is_touched = bool(options.changes or options.warmup or options.hardware)
     if not (is_touched or package.named_configs()):
         return package
@@ -63,7 +63,7 @@ def configured(package: ModelPackage, model: FlavorInput, options: PackageOption
     return done.package
 
 
-def _changed(laid_out: _LaidOut, model: FlavorInput, options: PackageOptions) -> ModelConfig:
+def _changed(laid_out: LaidOut, model: FlavorInput, options: PackageOptions) -> ModelConfig:
     written = laid_out.config
     config = ModelConfig() if written is None else parse(written)
     fixed = _FIXED if laid_out.is_users else {**_FIXED, "version_policy": _POLICY}
@@ -75,7 +75,7 @@ def _changed(laid_out: _LaidOut, model: FlavorInput, options: PackageOptions) ->
 
 
 def _for_hardware(
-    laid_out: _LaidOut, config: ModelConfig, given: Mapping[str, ConfigChange]
+    laid_out: LaidOut, config: ModelConfig, given: Mapping[str, ConfigChange]
 ) -> dict[str, bytes]:
     """Return ``configs/<name>.pbtxt``, by path: those that were logged, and those that are given.
 
@@ -133,7 +133,7 @@ def _warmup(config: ModelConfig, model: FlavorInput) -> dict[str, bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class _LaidOut:
+class LaidOut:
     """A package of either kind.
 
     Attributes:
@@ -147,12 +147,14 @@ class _LaidOut:
     is_users: bool
 
     @classmethod
-    def of(cls, package: ModelPackage) -> _LaidOut:
+    def of(cls, package: ModelPackage) -> LaidOut:
+        """Lay out a package."""
         if isinstance(package, TreePackage):
             return cls(package, package.config(), is_users=True)
         return cls(package, package.config, package.config_is_verbatim)
 
-    def with_config(self, config: bytes | None, beside: Mapping[str, bytes]) -> _LaidOut:
+    def with_config(self, config: bytes | None, beside: Mapping[str, bytes]) -> LaidOut:
+        """Return it with another configuration, and with more files beside the versions."""
         more: dict[str, Source] = {path: Content(data) for path, data in beside.items()}
         package = self.package
         if isinstance(package, TreePackage):
@@ -163,7 +165,7 @@ class _LaidOut:
         return replace(self, package=changed, config=config)
 
     def tree(self) -> ModelTree[Source]:
-        """The model's directory, as it would be with some version."""
+        """Return the model's directory, as it would be with some version."""
         package = self.package
         if isinstance(package, TreePackage):
             markers = [path.rstrip("/") for path in package.files if path.endswith("/")]

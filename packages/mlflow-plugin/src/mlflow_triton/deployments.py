@@ -136,7 +136,7 @@ class TritonDeploymentClient(BaseDeploymentClient):
         """Finish or undo what was interrupted, and have Triton serve what is deployed.
 
         On the command line: ``mlflow deployments update -t triton --name … -C repair=true``, and
-        ``python -m mlflow_triton.repair`` for the whole repository.
+        ``mlflow-triton repair`` for the whole repository.
 
         Args:
             name: a deployment; all that are in the repository if left out.
@@ -153,17 +153,51 @@ class TritonDeploymentClient(BaseDeploymentClient):
             with bootstrap.deployment_service(settings) as service:
                 return [describe_repair(report) for report in repair(service, name, settings)]
 
+    def rollback_deployment(
+        self,
+        name: str,
+        version: int | None = None,
+        config: Mapping[str, object] | None = None,
+    ) -> dict[str, str]:
+        """Go back to a version that served before, with the configuration that it had.
+
+        No model is read and no file of one transferred: the repository keeps one previous version,
+        or as many as ``keep_versions`` said. What serves now is kept, so that a second rollback
+        returns to it. On the command line: ``mlflow-triton rollback NAME``.
+
+        Args:
+            name: the deployment's name.
+            version: which of Triton's versions; the one that served last if left out.
+            config: settings, as for a delete.
+
+        Returns:
+            ``{"name": …, "flavor": …, "version": …, "mlflow_model_uri": …}``.
+        """
+        with as_mlflow_errors():
+            with bootstrap.deployment_service(self._settings(Use.DELETE, config)) as service:
+                done = service.rollback(name, version=version)
+            record = done.record
+            return {
+                "name": done.name,
+                "flavor": record.flavor,
+                "version": str(done.version),
+                "mlflow_model_uri": record.mlflow_model_uri,
+            }
+
     def list_deployments(self, endpoint: str | None = None) -> list[dict[str, str]]:
         """Return every deployment: ``name``, ``version``, ``state`` and what the record says.
 
-        Models in the repository that MLflow did not deploy are left out.
+        Models in the repository that MLflow did not deploy are left out. Why a server does not
+        answer is told once, by a warning (logger ``mlflow_triton.descriptions``).
         """
-        from mlflow_triton.descriptions import describe  # noqa: PLC0415 (only needed here)
+        from mlflow_triton.descriptions import describe, told_once  # noqa: PLC0415 (likewise)
 
         with as_mlflow_errors():
             _refuse_endpoint(endpoint)
             with bootstrap.deployment_service(self._settings(Use.REQUEST)) as service:
-                return [describe(deployment) for deployment in service.list()]
+                found = service.list()
+            told_once(found)
+            return [describe(deployment, is_silence_told=True) for deployment in found]
 
     def get_deployment(self, name: str, endpoint: str | None = None) -> dict[str, str]:
         """Return one deployment: ``name``, ``version``, ``state`` and what the record says.

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import re
+from collections.abc import Iterable
+
 from triton_deploy_core.deployment import Deployment
 
+_logger = logging.getLogger(__name__)
+_FIRST_WORD = re.compile(r"[a-z]+(?= )")
 
-def describe(deployment: Deployment) -> dict[str, str]:
+
+def describe(deployment: Deployment, *, is_silence_told: bool = False) -> dict[str, str]:
     """Return a deployment as MLflow's users see it, every value text.
 
     ``versions`` is there only where several serve, ``reason`` only where none does,
     ``differences`` and ``repair`` only where something does not agree. ``servers`` is what each
     server says, only where they do not say the same; ``deployed_to`` the servers that it is for,
     only where it is not for all of them.
+
+    Args:
+        deployment: it.
+        is_silence_told: whether it was told already why a server does not answer.
     """
     record = deployment.record
     shown = {
@@ -29,7 +40,10 @@ def describe(deployment: Deployment) -> dict[str, str]:
     if record.servers:
         shown["deployed_to"] = one_line(record.servers)
     if deployment.servers:
-        texts = (f"{url}: {one_line(str(one))}" for url, one in deployment.servers.items())
+        texts = (
+            f"{url}: {_SILENT if is_silence_told and one.state is None else one_line(str(one))}"
+            for url, one in deployment.servers.items()
+        )
         shown["servers"] = "; ".join(texts)
     if deployment.differences:
         texts = (one_line(difference.text) for difference in deployment.differences)
@@ -41,6 +55,32 @@ def describe(deployment: Deployment) -> dict[str, str]:
     return shown
 
 
+_SILENT = "does not answer"
+
+
+def told_once(deployments: Iterable[Deployment]) -> None:
+    """Warn of each server that does not answer, once for all deployments."""
+    reasons = {
+        url: one.reason
+        for deployment in deployments
+        for url, one in deployment.servers.items()
+        if one.state is None
+    }
+    for url, reason in reasons.items():
+        _logger.warning("%s %s: %s", url, _SILENT, one_line(reason))
+
+
 def one_line(text: str) -> str:
     """Return a text that others may have written such that a terminal can show it."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def sentence(text: str) -> str:
+    """Return a message as a terminal shows it best: one line, from a capital to a full stop.
+
+    Adapters of any origin end up here, each with a style of its own.
+    """
+    shown = one_line(" ".join(text.split()))
+    if _FIRST_WORD.match(shown):
+        shown = shown[0].upper() + shown[1:]
+    return shown if shown.endswith((".", "!", "?", "…")) else f"{shown}."

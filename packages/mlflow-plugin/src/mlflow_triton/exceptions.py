@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +9,7 @@ import click
 from mlflow.exceptions import MlflowException
 from mlflow.protos import databricks_pb2 as codes
 
+from mlflow_triton.descriptions import sentence
 from triton_deploy_core import errors
 
 
@@ -21,7 +21,7 @@ class TritonDeploymentError(MlflowException, click.ClickException):  # type: ign
     """
 
     def __init__(self, error: errors.DeployError) -> None:
-        MlflowException.__init__(self, _sentence(str(error)), error_code=_code(error))
+        MlflowException.__init__(self, sentence(str(error)), error_code=_code(error))
 
     def __str__(self) -> str:
         return str(self.message)
@@ -29,6 +29,7 @@ class TritonDeploymentError(MlflowException, click.ClickException):  # type: ign
 
 _CODES: tuple[tuple[type[errors.DeployError], int], ...] = (
     (errors.DeploymentNotFoundError, codes.RESOURCE_DOES_NOT_EXIST),
+    (errors.NoPreviousVersionError, codes.RESOURCE_DOES_NOT_EXIST),
     (errors.ModelSourceError, codes.RESOURCE_DOES_NOT_EXIST),
     (errors.RepositoryNotFoundError, codes.RESOURCE_DOES_NOT_EXIST),
     (errors.BlobNotFoundError, codes.RESOURCE_DOES_NOT_EXIST),
@@ -55,21 +56,6 @@ def _code(error: errors.DeployError) -> int:
         if isinstance(error, kind):
             return code
     return int(codes.INTERNAL_ERROR)
-
-
-_FIRST_WORD = re.compile(r"[a-z]+(?= )")
-
-
-def _sentence(text: str) -> str:
-    """Return a message as a terminal shows it best: one line, from a capital to a full stop.
-
-    Adapters of any origin end up here, each with a style of its own.
-    """
-    joined = " ".join(text.split())
-    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in joined)
-    if _FIRST_WORD.match(shown):
-        shown = shown[0].upper() + shown[1:]
-    return shown if shown.endswith((".", "!", "?", "…")) else f"{shown}."
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from mlflow_triton.flavors.registry import Registry
-from mlflow_triton.settings import SETTINGS, Setting, Use, flavor_settings
+from mlflow_triton.settings import SETTINGS, USES, Setting, flavor_settings
 
 _TEXT = """\
 Deploys models that MLflow tracks to NVIDIA Triton Inference Server.
@@ -31,8 +31,13 @@ Commands:
   mlflow deployments update -t triton --name iris -C repair=true
   mlflow deployments delete -t triton --name iris
   mlflow deployments run-local -t triton --name iris -m models:/iris/1 -C http_port=8000
-  python -m mlflow_triton.repair            # all deployments, after a restart of Triton
-  python -m mlflow_triton.reconcile --watch 10    # the same for a replica, again and again
+
+What MLflow has no verb for (mlflow-triton --help):
+
+  mlflow-triton check models:/iris/2        # what would be deployed, and all that is wrong
+  mlflow-triton rollback iris               # back to the version before, nothing is transferred
+  mlflow-triton repair                      # all deployments, after a restart of Triton
+  mlflow-triton reconcile --watch 10        # the same for a replica, again and again
 
 Python:
 
@@ -80,13 +85,6 @@ argument of predict and predict_stream.
 """
 
 _WIDTH = 100
-_USES = (
-    (Use.DEPLOY, "create, update"),
-    (Use.UPDATE, "update"),
-    (Use.DELETE, "delete"),
-    (Use.REQUEST, "predict, get, list"),
-    (Use.RUN_LOCAL, "run-local"),
-)
 
 
 def help_text() -> str:
@@ -104,7 +102,7 @@ def _hanging(name: str, text: str, column: int) -> str:
 
 
 def _entry(setting: Setting) -> str:
-    uses = ", ".join(name for use, name in _USES if setting.uses & use)
+    uses = ", ".join(name for use, name in USES if setting.uses & use)
     variable = f" (environment: {setting.variable})" if setting.variable else ""
     explained = textwrap.fill(
         setting.help,

@@ -106,10 +106,10 @@ def refuse_problems(problems: Iterable[Problem], subject: str) -> None:
     Raises:
         InvalidPackageError: there are; the message is one line that names them all.
     """
-    listed = [str(problem) for problem in problems]
-    if listed:
-        message = f"Triton would refuse {subject}: {'; '.join(listed)}."
-        raise InvalidPackageError(message)
+    found = tuple(problems)
+    if found:
+        listed = "; ".join(map(str, found))
+        raise InvalidPackageError(f"Triton would refuse {subject}: {listed}.", problems=found)
 
 
 def _problems_of_versions(tree: ModelTree[Source], config: ModelConfig) -> list[Problem]:

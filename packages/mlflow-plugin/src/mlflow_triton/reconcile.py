@@ -1,7 +1,8 @@
-"""``python -m mlflow_triton.reconcile``: bring one server to what the records say, and keep it so.
+"""``mlflow-triton reconcile``: bring one server to what the records say, and keep it so.
 
-For servers that read one repository and come up empty: in a sidecar, in a loop, or once. What is
-imported here is what a probe needs, which runs every few seconds.
+Also ``python -m mlflow_triton.reconcile``. For servers that read one repository and come up empty:
+in a sidecar, in a loop, or once. What is imported here is what a probe needs, which runs every few
+seconds.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from pathlib import Path
 
 import click
 
-from mlflow_triton.command_options import CONTEXT, config_of, server_and_repository
+from mlflow_triton.command.options import CONTEXT, Given, as_json, given_settings
 from mlflow_triton.reconcile_status import complaint
 
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 @click.command(context_settings=CONTEXT)
-@server_and_repository
+@given_settings()
 @click.option(
     "--watch", type=_POSITIVE, metavar="SECONDS", help="Go on, with so much time between rounds."
 )
@@ -67,11 +68,10 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
     metavar="SECONDS",
     help="With --probe: do not believe a status that is older.",
 )
+@as_json
 def main(
     *,
-    url: str | None,
-    repo: str | None,
-    timeout: str | None,
+    given: Given,
     watch: float | None,
     wait: float,
     parallelism: int,
@@ -80,16 +80,21 @@ def main(
     status_file: Path | None,
     probe: bool,
     max_age: float | None,
+    as_json: bool,
 ) -> None:
     """Have a Triton that came up empty serve what is deployed, and keep it so.
 
     What has not been loaded is loaded, what was deleted is unloaded, what was interrupted is
     finished or undone, and a server that a failed version keeps unready is healed. What somebody
     is at work on is left alone until the next round. It may be run at any time, again and again,
-    beside any number of others.
+    beside any number of others. Several servers (--url a,b) are brought there together, as a fleet:
+    beside each server that comes up by itself, one for that server alone is better.
+
+    With --json each round is one line of JSON on standard output, beside the log.
 
     Status: 0 all is as recorded, or it was told to stop (SIGTERM, SIGINT); 1 something is left;
-    2 a setting is wrong, or the server is not in EXPLICIT mode. With --probe: 0 the server has
+    2 a setting is wrong, the repository does not exist (with --watch it is waited for), or the
+    server is not in EXPLICIT mode. With --probe: 0 the server has
     served all that is recorded since it came up; 1 it has not; 2 a setting is wrong.
     """
     if max_age is not None and not probe:
@@ -99,13 +104,14 @@ def main(
     from mlflow_triton.reconcile_run import Wish, run  # noqa: PLC0415 (slow; a probe needs none)
 
     wish = Wish(
-        config=config_of(url, repo, timeout),
+        given=given,
         watch=watch,
         wait=wait,
         parallelism=parallelism,
         server_names=tuple(filter(None, map(str.strip, (server_name or "").split(",")))),
         tolerate_failed=tolerate_failed,
         status_file=status_file,
+        as_json=as_json,
     )
     sys.exit(run(wish))
 

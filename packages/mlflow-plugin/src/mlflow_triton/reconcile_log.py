@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mlflow_triton.command.json_forms import repair_form, write_json
 from mlflow_triton.descriptions import one_line
 from triton_deploy_core.repairing import Outcome, Repair
 from triton_deploy_core.rounds import Round
@@ -40,9 +41,14 @@ def logged_to_stderr() -> Iterator[None]:
 
 
 class RoundLog:
-    """Tells of each name when something about it changes, and of each round in one line."""
+    """Tells of each name when something about it changes, and of each round in one line.
 
-    def __init__(self) -> None:
+    Args:
+        as_json: whether each round is also written to standard output, as one line of JSON.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self._as_json = as_json
         self._last: dict[str, str] = {}
 
     def tell(self, number: int, round_: Round) -> None:
@@ -61,6 +67,8 @@ class RoundLog:
             for report in round_.reports
         }
         LOGGER.info("%s", metrics(number, round_))
+        if self._as_json:
+            write_json(_form(number, round_))
 
 
 def metrics(number: int, round_: Round) -> str:
@@ -74,6 +82,18 @@ def metrics(number: int, round_: Round) -> str:
         "seconds": f"{round_.seconds:.3f}",
     }
     return " ".join(f"{key}={value}" for key, value in fields.items())
+
+
+def _form(number: int, round_: Round) -> dict[str, object]:
+    return {
+        "round": number,
+        "names": len(round_.reports),
+        **{outcome.value: round_.count(outcome) for outcome in Outcome},
+        "unserved": sorted(round_.unserved),
+        "ready": round_.is_ready,
+        "seconds": round(round_.seconds, 3),
+        "reports": [repair_form(report) for report in round_.reports],
+    }
 
 
 def _told(report: Repair) -> str:

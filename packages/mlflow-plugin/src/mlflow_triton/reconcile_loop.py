@@ -19,6 +19,7 @@ from triton_deploy_core.repairing import Outcome
 from triton_deploy_core.rounds import Loss, Round
 
 _LOOK_SECONDS = 1.0
+_REMIND_SECONDS = 30.0
 
 
 @dataclass
@@ -31,13 +32,14 @@ class ReconcileLoop:
         tolerate_failed: what the server refuses to load keeps it from being called reconciled as
             little as what it serves.
         clock: where time comes from.
+        log: is told of each round.
     """
 
     reconciler: Reconciler
     status_file: Path | None = None
     tolerate_failed: bool = False
     clock: Clock = field(default_factory=SystemClock)
-    _log: RoundLog = field(default_factory=RoundLog)
+    log: RoundLog = field(default_factory=RoundLog)
     _number: int = 0
     _reconciled: bool = False
 
@@ -45,8 +47,10 @@ class ReconcileLoop:
         """Wait for the server, and do one round; tell whether all is as recorded then.
 
         Raises:
+            RepositoryNotFoundError: there is no repository; nobody waits for one.
             DeployError: the server did not come up in so many seconds, or the round could not end.
         """
+        self.reconciler.require_repository()
         self._wait_for_server(Deadline.after(wait, self.clock))
         return self._round().is_settled
 
@@ -72,10 +76,14 @@ class ReconcileLoop:
 
     def _wait_for_server(self, deadline: Deadline) -> None:
         trouble = ""
+        reminder = Deadline.after(0, self.clock)
         while (error := self._absence()) is not None:
-            trouble = self._complain(error, trouble)
             if deadline.passed:
                 raise error
+            trouble = self._complain(error, trouble)
+            if reminder.passed:
+                LOGGER.info("waiting for the server, %.0f s more (--wait)", deadline.remaining())
+                reminder = Deadline.after(_REMIND_SECONDS, self.clock)
             self.clock.sleep(min(_LOOK_SECONDS, deadline.remaining()))
 
     def _absence(self) -> ServerError | None:
@@ -92,7 +100,7 @@ class ReconcileLoop:
         self._notice_loss()
         found = self.reconciler.round()
         self._number += 1
-        self._log.tell(self._number, found)
+        self.log.tell(self._number, found)
         failed = {report.name for report in found.reports if report.outcome is Outcome.FAILED}
         missing = found.unserved - failed if self.tolerate_failed else found.unserved
         # What fails later on does not take a server away from all that it serves.

@@ -1,32 +1,24 @@
-"""One run of ``python -m mlflow_triton.reconcile``, from its settings to its exit status."""
+"""One run of ``mlflow-triton reconcile``, from its settings to its exit status."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_triton import bootstrap
+from mlflow_triton.command.options import Given
+from mlflow_triton.command.statuses import DONE, LEFT, status_of
 from mlflow_triton.descriptions import one_line
 from mlflow_triton.log_progress import LogProgress
-from mlflow_triton.reconcile_log import LOGGER, logged_to_stderr
+from mlflow_triton.reconcile_log import LOGGER, RoundLog, logged_to_stderr
 from mlflow_triton.reconcile_loop import ReconcileLoop
 from mlflow_triton.reconcile_status import Status
-from mlflow_triton.settings import Use, read_settings
+from mlflow_triton.settings import Use
 from mlflow_triton.stopping import stopped_by_signals
-from triton_deploy_core.errors import (
-    ControlModeError,
-    DeployError,
-    InvalidRequestError,
-    InvalidSettingError,
-)
+from triton_deploy_core.errors import DeployError, InvalidSettingError
 from triton_deploy_core.reconciling import DEFAULT_PARALLELISM
-
-AS_RECORDED = 0
-SOMETHING_LEFT = 1
-WRONG_SETTING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +26,24 @@ class Wish:
     """What the command line asks for.
 
     Attributes:
-        config: settings, as ``-C`` gives them.
+        given: settings.
         watch: seconds between rounds; None: one round.
         wait: seconds that the server may take to come up, for one round.
         parallelism: so many loads at once at most.
         server_names: what the server is called, beside its URL.
         tolerate_failed: see `ReconcileLoop`.
         status_file: where to tell probes.
+        as_json: whether each round is also written to standard output, as one line of JSON.
     """
 
-    config: Mapping[str, str] = field(default_factory=dict)
+    given: Given
     watch: float | None = None
     wait: float = 300.0
     parallelism: int = DEFAULT_PARALLELISM
     server_names: tuple[str, ...] = ()
     tolerate_failed: bool = False
     status_file: Path | None = None
+    as_json: bool = False
 
 
 def run(wish: Wish) -> int:
@@ -60,19 +54,16 @@ def run(wish: Wish) -> int:
                 return _run(wish)
         except KeyboardInterrupt:
             LOGGER.info("told to stop: what Triton is loading goes on without this process")
-            return AS_RECORDED
-        except (InvalidRequestError, ControlModeError) as error:
-            LOGGER.error("%s", one_line(str(error)))
-            return WRONG_SETTING
+            return DONE
         except DeployError as error:
             LOGGER.error("%s", one_line(str(error)))
-            return SOMETHING_LEFT
+            return status_of(error)
 
 
 def _run(wish: Wish) -> int:
     if wish.status_file is not None:
         _begin(wish.status_file)
-    settings = read_settings(Use.DEPLOY | Use.UPDATE, config=wish.config)
+    settings = wish.given.settings(Use.DEPLOY | Use.UPDATE)
     progress = LogProgress(logging.getLogger(__package__))
     with bootstrap.deployment_service(
         settings, progress=progress, server_names=wish.server_names
@@ -81,10 +72,11 @@ def _run(wish: Wish) -> int:
             service.reconciler(parallelism=wish.parallelism),
             status_file=wish.status_file,
             tolerate_failed=wish.tolerate_failed,
+            log=RoundLog(as_json=wish.as_json),
         )
         if wish.watch is not None:
             loop.watch(wish.watch)
-        return AS_RECORDED if loop.once(wait=wish.wait) else SOMETHING_LEFT
+        return DONE if loop.once(wait=wish.wait) else LEFT
 
 
 def _begin(status_file: Path) -> None:

@@ -1,6 +1,6 @@
 """The file by which a probe learns whether a server serves what is recorded.
 
-Written by ``python -m mlflow_triton.reconcile`` and read by its ``--probe``: this module is all
+Written by ``mlflow-triton reconcile`` and read by its ``--probe``: this module is all
 that a probe needs, so that it takes no more than the start of an interpreter.
 """
 

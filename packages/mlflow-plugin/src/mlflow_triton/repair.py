@@ -1,6 +1,6 @@
-"""``python -m mlflow_triton.repair``: repair all deployments of a repository, or one.
+"""``mlflow-triton repair``: repair all deployments of a repository, or some.
 
-MLflow's command line has no verb for that. The status is 1 where anything is left to be done.
+Also ``python -m mlflow_triton.repair``.
 """
 
 from __future__ import annotations
@@ -8,31 +8,49 @@ from __future__ import annotations
 import sys
 
 import click
-from mlflow.deployments import get_deploy_client
 
-from mlflow_triton.command_options import CONTEXT, config_of, server_and_repository
+from mlflow_triton.command.options import (
+    CONTEXT,
+    Given,
+    as_json,
+    complete_names,
+    given_settings,
+)
+from mlflow_triton.command.statuses import DONE, HELP, LEFT, errors_reported
 
-_DONE = frozenset({"fine", "repaired"})
+_WELL = frozenset({"fine", "repaired"})
 
 
-@click.command(context_settings=CONTEXT)
-@click.option("--name", help="One deployment; all that are in the repository if left out.")
-@server_and_repository
-def main(name: str | None, url: str | None, repo: str | None, timeout: str | None) -> None:
+@click.command(context_settings=CONTEXT, epilog=HELP)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_names)
+@click.option("--name", "more", multiple=True, help="Likewise.", shell_complete=complete_names)
+@given_settings()
+@as_json
+def main(*, names: tuple[str, ...], more: tuple[str, ...], given: Given, as_json: bool) -> None:
     """Finish or undo what was interrupted, and have Triton serve what is deployed.
 
-    Run it after a restart of Triton, or after a deploy was killed. What somebody is at work on is
-    left alone. It may be run at any time, again and again.
+    Deployments are named, or all in the repository are meant. Run it after a restart of Triton, or
+    after a deploy was killed. What somebody is at work on is left alone. It may be run at any time,
+    again and again.
     """
-    client = get_deploy_client("triton")
-    reports = client.repair_deployments(name, config_of(url, repo, timeout))
-    for report in reports:
-        words = [report["outcome"], report.get("done", ""), report.get("problem", "")]
-        click.echo(f"{report['name']}: {': '.join(filter(None, words))}")
-    if not reports:
-        click.echo("There are no deployments in the repository.")
-    if any(report["outcome"] not in _DONE for report in reports):
-        sys.exit(1)
+    from mlflow_triton import bootstrap  # noqa: PLC0415 (slow)
+    from mlflow_triton.command.json_forms import repair_form, write_json  # noqa: PLC0415
+    from mlflow_triton.repair_reports import described  # noqa: PLC0415
+    from mlflow_triton.settings import Use  # noqa: PLC0415 (slow)
+
+    chosen = tuple(dict.fromkeys((*names, *more)))
+    with errors_reported(as_json=as_json):
+        settings = given.settings(Use.DEPLOY | Use.UPDATE)
+        with bootstrap.deployment_service(settings) as service:
+            reports = [one for name in chosen or (None,) for one in service.repair(name)]
+    if as_json:
+        write_json({"repairs": [repair_form(report) for report in reports]})
+    else:
+        for report in reports:
+            click.echo(described(report))
+        if not reports:
+            click.echo("There are no deployments in the repository.")
+    sys.exit(DONE if all(report.outcome.value in _WELL for report in reports) else LEFT)
 
 
 if __name__ == "__main__":

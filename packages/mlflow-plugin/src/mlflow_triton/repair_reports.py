@@ -61,3 +61,10 @@ def describe_repair(report: Repair) -> dict[str, str]:
     if report.error is not None:
         shown["problem"] = one_line(str(report.error))
     return shown
+
+
+def described(report: Repair) -> str:
+    """Return that as a line."""
+    shown = describe_repair(report)
+    words = [shown["outcome"], shown.get("done", ""), shown.get("problem", "")]
+    return f"{report.name}: {': '.join(filter(None, words))}"

@@ -45,6 +45,16 @@ class Use(Flag):
     """update alone, which also reads what is for DEPLOY"""
 
 
+USES = (
+    (Use.DEPLOY, "create, update"),
+    (Use.UPDATE, "update"),
+    (Use.DELETE, "delete"),
+    (Use.REQUEST, "predict, get, list"),
+    (Use.RUN_LOCAL, "run-local"),
+)
+"""What each use is called on the command line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting. `variable` is its name in the environment, where it has one.
@@ -375,7 +385,7 @@ SETTINGS: tuple[Setting, ...] = (
         "N",
         "Previous versions that stay in the repository: going back to one of them transfers "
         f"nothing (default {DEFAULT_KEEP_VERSIONS}).",
-        Use.DEPLOY | Use.RUN_LOCAL,
+        Use.UPDATE | Use.RUN_LOCAL,
     ),
     Setting(
         "force",
@@ -383,7 +393,7 @@ SETTINGS: tuple[Setting, ...] = (
         "true|false",
         "Whether update has Triton load the model again though nothing has changed (default "
         "false).",
-        Use.DEPLOY | Use.RUN_LOCAL,
+        Use.UPDATE | Use.RUN_LOCAL,
     ),
     Setting(
         "check",
@@ -407,8 +417,8 @@ SETTINGS: tuple[Setting, ...] = (
         _switch,
         "true|false",
         "Deploy nothing: finish or undo what was interrupted, and load what is deployed, such as "
-        "after a restart of Triton. Without --model-uri. For a whole repository: python -m "
-        "mlflow_triton.repair.",
+        "after a restart of Triton. Without --model-uri. For a whole repository: "
+        "mlflow-triton repair.",
         Use.UPDATE,
     ),
     Setting("http_port", _port, "PORT", "HTTP port (default: a free one).", Use.RUN_LOCAL),
@@ -639,6 +649,7 @@ def _parsed(
     parsed = {}
     for key, value in given.items():
         if key not in known:
+            _refuse_other_use(where.format(repr(key)), key)
             close = get_close_matches(key, [*known, *more], n=1)
             meant = f" Did you mean {close[0]}?" if close else ""
             too = ", config.NAME; and any field of Triton's model configuration" if more else ""
@@ -649,6 +660,14 @@ def _parsed(
         if value is not None:
             parsed[key] = _parse(known[key], key, str(value), where=where)
     return parsed
+
+
+def _refuse_other_use(given: str, key: str) -> None:
+    uses = [name for use, name in USES if any(use & one.uses for one in SETTINGS if one.key == key)]
+    if uses:
+        raise InvalidSettingError(
+            f"{given}: it is a setting of {', '.join(uses)}, and means nothing here. Leave it out."
+        )
 
 
 def _parse(setting: Setting, name: str, text: str, *, where: str = "{}") -> Any:

@@ -1,0 +1,1 @@
+"""The command ``mlflow-triton``: what MLflow's ``deployments`` has no verb for."""

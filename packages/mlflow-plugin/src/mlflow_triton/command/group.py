@@ -1,0 +1,60 @@
+"""The command ``mlflow-triton`` itself: each of its commands is imported when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from mlflow_triton.command.options import CONTEXT
+from mlflow_triton.command.statuses import HELP
+
+_COMMANDS = {
+    "check": ("mlflow_triton.command.check", "Say what would be deployed, and what is wrong."),
+    "get": ("mlflow_triton.command.get", "Show one deployment."),
+    "list": ("mlflow_triton.command.list", "Show every deployment."),
+    "reconcile": ("mlflow_triton.reconcile", "Keep one server at what is deployed."),
+    "repair": ("mlflow_triton.repair", "Finish what was interrupted, load what is deployed."),
+    "rollback": ("mlflow_triton.command.rollback", "Go back to a version that served before."),
+    "serve": ("mlflow_triton.command.serve", "Serve a model by a Triton on this machine."),
+}
+"""Name → module with the command as ``main``, and its line in the help, which imports none."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(_COMMANDS[cmd_name][0]).main
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(
+    cls=_Commands,
+    name="mlflow-triton",
+    context_settings=CONTEXT,
+    no_args_is_help=True,
+    epilog=HELP,
+)
+@click.version_option(package_name="mlflow-triton")
+def main() -> None:
+    """Look after what `mlflow deployments … -t triton` deploys.
+
+    Settings are the same: -C key=value, then the target URI, then the environment (TRITON_URL,
+    TRITON_MODEL_REPO). With --json a command writes JSON.
+    """
+
+
+if __name__ == "__main__":
+    main()
