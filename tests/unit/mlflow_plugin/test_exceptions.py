@@ -20,6 +20,7 @@ CODES = {
     errors.InvalidOptionsError: "INVALID_PARAMETER_VALUE",
     errors.InvalidSettingError: "INVALID_PARAMETER_VALUE",
     errors.DeploymentNotFoundError: "RESOURCE_DOES_NOT_EXIST",
+    errors.NoPreviousVersionError: "RESOURCE_DOES_NOT_EXIST",
     errors.DeploymentExistsError: "RESOURCE_ALREADY_EXISTS",
     errors.NotOursError: "RESOURCE_CONFLICT",
     errors.DamagedRecordError: "RESOURCE_CONFLICT",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import os
 import signal
@@ -111,6 +112,16 @@ def test_a_request_is_a_call_with_its_params(served):
     assert one["y"].tolist() == [2.0, 4.0]
     assert two["y"].tolist() == [3.0, 6.0]
     assert three["y"].tolist() == [0.5]
+
+
+def test_a_misspelt_parameter_is_told_with_those_there_are(served):
+    (wrong,) = served.answer([(x(1), '{"fcator": 3, "one": false}')])
+    assert wrong == "the model has no parameter 'fcator': those of its signature are factor, one"
+    others = {"sequence_id": 7, "binary_data_output": True, "triton_x": 1, "x-request-id": "1"}
+    (right,) = served.answer([(x(1), json.dumps({**others, "Authorization": "Bearer x"}))])
+    assert right["y"].tolist() == [2.0]
+    with pytest.raises(ValueError, match=r"the model has no parameter 'a': it takes none"):
+        serving.read_params('{"a": 1}', None)
 
 
 def test_what_one_request_does_wrong_is_told_to_that_one_alone(served):

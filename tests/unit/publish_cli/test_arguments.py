@@ -39,7 +39,7 @@ def test_both_spellings_are_taken(spelling: str) -> None:
 )
 def test_a_name_that_the_registry_would_refuse_is_one_line(name: str) -> None:
     result = _dry(name=name)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stdout == ""
     assert result.stderr.startswith("Error: The model's name ")
     assert result.stderr.count("\n") == 1
@@ -53,7 +53,7 @@ def test_other_names_are_taken(name: str) -> None:
 @pytest.mark.parametrize("alias", ["latest", "v1", "V23", "a b", "a/b", ""])
 def test_an_alias_that_the_registry_would_refuse_is_one_line(alias: str) -> None:
     result = _dry("--alias", alias)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "can't be an alias" in result.stderr
     assert result.stderr.count("\n") == 1
 
@@ -61,7 +61,7 @@ def test_an_alias_that_the_registry_would_refuse_is_one_line(alias: str) -> None
 @pytest.mark.parametrize("tag", ["team", "=a", " =a"])
 def test_a_tag_without_a_key_or_a_value_is_one_line(tag: str) -> None:
     result = _dry("--tag", tag)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr == f"Error: --tag {tag!r} is not of the form key=value.\n"
 
 

@@ -649,12 +649,11 @@ def _parsed(
     parsed = {}
     for key, value in given.items():
         if key not in known:
-            _refuse_other_use(where.format(repr(key)), key)
             close = get_close_matches(key, [*known, *more], n=1)
             meant = f" Did you mean {close[0]}?" if close else ""
             too = ", config.NAME; and any field of Triton's model configuration" if more else ""
             raise InvalidSettingError(
-                f"{where.format(repr(key))}: there is no such setting here.{meant} "
+                f"{where.format(repr(key))}: {_why_unknown(key)}{meant} "
                 f"Known ones: {', '.join(known)}{too}."
             )
         if value is not None:
@@ -662,12 +661,11 @@ def _parsed(
     return parsed
 
 
-def _refuse_other_use(given: str, key: str) -> None:
+def _why_unknown(key: str) -> str:
     uses = [name for use, name in USES if any(use & one.uses for one in SETTINGS if one.key == key)]
-    if uses:
-        raise InvalidSettingError(
-            f"{given}: it is a setting of {', '.join(uses)}, and means nothing here. Leave it out."
-        )
+    if not uses:
+        return "there is no such setting here."
+    return f"it is a setting of {', '.join(uses)}, and means nothing here: leave it out."
 
 
 def _parse(setting: Setting, name: str, text: str, *, where: str = "{}") -> Any:

@@ -14,7 +14,7 @@ from triton_publish.arguments import alias_names, registry_name, tag_pairs
 
 _EPILOG = """\
 Exit status: 0 published (or, with --dry-run, ready to be); 1 not published, and nothing is left in
-the registry; 2 an option is missing or unknown.
+the registry; 2 an option is missing, unknown or wrong.
 """
 
 

@@ -36,6 +36,14 @@ _PACKAGES_ARE_WRONG = (
     "This Python lacks what the model was logged with: {}. Install it there, or deploy the model "
     "with an environment of its own (such as -C env=pack)."
 )
+_TRITONS = frozenset(
+    "sequence_id sequence_start sequence_end priority timeout binary_data binary_data_output "
+    "binary_data_size classification headers".split()
+)
+_HEADERS = frozenset(
+    "accept authorization b3 baggage connection cookie forwarded host origin referer te traceparent "
+    "tracestate via".split()
+)
 _NUMBERS = {
     "TYPE_BOOL": np.bool_,
     "TYPE_UINT8": np.uint8,
@@ -256,15 +264,26 @@ def tensors(entries: Sequence[Mapping[str, Any]], forms: Mapping[str, str]) -> l
 def read_params(text: str, schema: Any) -> dict[str, Any]:
     """Returns the request parameters that the signature has, each in the type that it has there.
 
-    Lists and objects are JSON text, since request parameters have neither. Others are left alone:
-    proxies and Triton itself may add some.
+    Lists and objects are JSON text, since request parameters have neither. Those of Triton itself
+    are left alone, as are headers, which Triton adds if it was started with a pattern for them
+    (``--http-header-forward-pattern``).
     """
     given = json.loads(text or "{}")
+    known = [spec.name for spec in (schema.params if schema is not None else ())]
+    unknown = [name for name in given if name not in known and not is_tritons(name)]
+    if unknown:
+        has = f"those of its signature are {', '.join(known)}" if known else "it takes none"
+        raise ValueError(f"the model has no parameter {', '.join(map(repr, unknown))}: {has}")
     return {
         spec.name: param(given[spec.name], spec)
         for spec in (schema.params if schema is not None else ())
         if spec.name in given
     }
+
+
+def is_tritons(name: str) -> bool:
+    """Tells whether a request parameter is Triton's own, or may be a header that it forwards."""
+    return name in _TRITONS or name.startswith("triton_") or "-" in name or name.lower() in _HEADERS
 
 
 def param(value: Any, spec: Any) -> Any:
