@@ -1,11 +1,17 @@
+"""Publishing shows what every command shows, and keeps MLflow's own bar out of pipes."""
+
 from __future__ import annotations
 
 import io
+import os
+import sys
 
 import pytest
 
-from triton_deploy_core.ports.progress import NoProgress
-from triton_publish.progress import bar
+from mlflow_triton.terminal_progress import TerminalProgress
+from triton_publish.progress import shown
+
+BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 
 
 class _Terminal(io.StringIO):
@@ -13,39 +19,22 @@ class _Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+def test_a_terminal_is_drawn_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(BAR, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", _Terminal())
+    with shown() as progress:
+        assert isinstance(progress, TerminalProgress)
+    assert BAR not in os.environ
 
 
-def test_a_terminal_shows_a_bar() -> None:
-    stream = _Terminal()
-    with bar(stream) as progress:
-        progress.advance(1)  # before anything is known of the size
-        progress.step("copying 2 files")
-        progress.total(10)
-        progress.advance(4)
-        progress.advance(6)
-        progress.step("registering iris")
-
-    shown = stream.getvalue()
-    assert "copying 2 files" in shown
-    assert "100%" in shown
-    assert shown.rstrip().endswith("registering iris")
-
-
-def test_nothing_to_copy_is_no_error() -> None:
-    stream = _Terminal()
-    with bar(stream) as progress:
-        progress.total(0)
-        progress.advance(0)
-
-
-def test_a_pipe_shows_nothing() -> None:
-    stream = io.StringIO()
-    with bar(stream) as progress:
-        assert isinstance(progress, NoProgress)
+def test_a_pipe_gets_no_bar_of_mlflows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(BAR, "")  # so that it is put back
+    monkeypatch.delenv(BAR)
+    monkeypatch.setattr(sys, "stderr", pipe := io.StringIO())
+    with shown() as progress:
         progress.step("copying")
         progress.total(10)
         progress.advance(10)
-    assert stream.getvalue() == ""
+    assert pipe.getvalue() == ""
+    assert os.environ[BAR] == "false"

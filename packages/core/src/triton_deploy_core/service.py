@@ -86,6 +86,11 @@ class DeploymentService:
             location=store.location,
         )
 
+    @property
+    def progress(self) -> Progress:
+        """What is told of steps and bytes: for callers whose own steps belong to the same work."""
+        return self._around.progress
+
     def require_new(self, name: str, *, servers: str = "") -> None:
         """See that `create` could begin: for callers who make an expensive package first.
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager, nullcontext
 
-from mlflow_triton.log_progress import LogProgress
+from mlflow_triton.logs import logged_as_wanted
 from mlflow_triton.settings import Settings
-from mlflow_triton.terminal_progress import drawn_on
+from mlflow_triton.showing_progress import shown_progress
 from triton_deploy_core.ports.model_server import ModelServer
 from triton_deploy_core.ports.progress import Progress
 from triton_deploy_core.ports.server import InferenceServer
@@ -73,8 +71,8 @@ def deployment_service(
     from triton_deploy_transport.pbtxt import PbtxtFormat  # noqa: PLC0415 (predict needs none)
 
     repository = store(settings)
-    shown = _progress() if progress is None else nullcontext(progress)
-    with closing(server(settings)) as connection, shown as told:
+    shown = shown_progress() if progress is None else nullcontext(progress)
+    with logged_as_wanted(), closing(server(settings)) as connection, shown as told:
         yield DeploymentService(
             repository,
             _called(connection, server_names),
@@ -91,24 +89,6 @@ def _called(server: InferenceServer, names: Collection[str]) -> InferenceServer:
     from triton_deploy_core.fleet.member import Member  # noqa: PLC0415 (likewise)
 
     return Fleet([Member(server, frozenset(names))])
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar where MLflow would show one for its artifacts, and a person can see it; else logs."""
-    if sys.stderr.isatty() and _wants_bars():
-        with drawn_on(sys.stderr) as progress:
-            yield progress
-        return
-    yield LogProgress(logging.getLogger(__package__))
-
-
-def _wants_bars() -> bool:
-    from mlflow.environment_variables import (  # noqa: PLC0415 (slow; reconcile needs none)
-        MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR,
-    )
-
-    return bool(MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.get())
 
 
 def model_source(settings: Settings) -> ModelSource:

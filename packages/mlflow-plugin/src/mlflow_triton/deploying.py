@@ -6,6 +6,8 @@ What is done then is told MLflow.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mlflow_triton import bootstrap
 from mlflow_triton.configuring import configured
@@ -13,6 +15,7 @@ from mlflow_triton.flavors.choosing import ChosenFlavor, choose_flavor
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions, UnsuitableModelError
 from mlflow_triton.mlmodel import read_mlmodel
 from mlflow_triton.settings import Settings
+from mlflow_triton.source_uri import without_secrets
 from mlflow_triton.tag_carriers import carrier_of
 from mlflow_triton.tagging import Tagging
 from triton_deploy_core.errors import InvalidRequestError
@@ -40,7 +43,7 @@ def create(
     servers = settings.servers or ""
     service.require_new(name, servers=servers)
     options = settings.package_options
-    with bootstrap.model_source(settings).open(model_uri) as model:
+    with _opened(service, model_uri, settings) as model:
         package = make_package(DeploymentName(name), model, flavor, options)
         done = service.create(name, package, servers=servers)
         carrier = carrier_of(model)
@@ -67,7 +70,7 @@ def update(
     if not model_uri:
         model_uri, flavor = before.mlflow_model_uri, flavor or before.flavor
     options = settings.package_options
-    with bootstrap.model_source(settings).open(model_uri) as model:
+    with _opened(service, model_uri, settings) as model:
         package = make_package(DeploymentName(name), model, flavor, options)
         done = service.update(
             name,
@@ -80,6 +83,17 @@ def update(
     if settings.tags:
         Tagging.of(name, settings).deployed(done, carrier, before.mlflow_model_uri)
     return done.record
+
+
+@contextmanager
+def _opened(
+    service: DeploymentService, model_uri: str, settings: Settings
+) -> Iterator[LocatedModel]:
+    """Find a model; what is done in the context is called a check until another step begins."""
+    service.progress.step(f"finding {without_secrets(model_uri)}")
+    with bootstrap.model_source(settings).open(model_uri) as model:
+        service.progress.step(f"checking {model.uri}")
+        yield model
 
 
 def make_package(

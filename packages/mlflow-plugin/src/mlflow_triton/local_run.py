@@ -15,6 +15,7 @@ from mlflow_triton.deploying import create, update
 from mlflow_triton.local_announcement import announcement
 from mlflow_triton.predict_signature import ModelSignature
 from mlflow_triton.settings import Settings
+from mlflow_triton.showing_progress import shown_progress
 from mlflow_triton.stopping import stopped_by_signals
 from triton_deploy_core.errors import (
     DeployError,
@@ -22,6 +23,7 @@ from triton_deploy_core.errors import (
     RepositoryNotFoundError,
     ServerError,
 )
+from triton_deploy_core.ports.progress import Progress
 from triton_local_server import LocalTriton, LocalTritonError
 from triton_local_server import errors as local
 
@@ -40,17 +42,16 @@ def serve_locally(name: str, model_uri: str, flavor: str | None, settings: Setti
         stack.enter_context(stopped_by_signals())
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlflow-triton-")))
         repository = _repository(settings, scratch)
-        triton = stack.enter_context(_triton(repository, settings))
-        of_this_server = {"triton_url": triton.http_url, "triton_model_repo": repository}
-        here = replace(settings, values={**settings.values, **of_this_server}, local_server=True)
-        service = stack.enter_context(bootstrap.deployment_service(here))
-        server = stack.enter_context(closing(bootstrap.server(here)))
-        # A repository that the user named may hold the deployment from the last time.
-        if service.has(name):
-            _say(f"Updating the deployment '{name}' that is in {repository} already.")
-            update(service, name, model_uri, flavor, here)
-        else:
-            create(service, name, model_uri, flavor, here)
+        with shown_progress() as progress:
+            triton = stack.enter_context(_triton(repository, settings, progress))
+            own = {"triton_url": triton.http_url, "triton_model_repo": repository}
+            here = replace(settings, values={**settings.values, **own}, local_server=True)
+            served = bootstrap.deployment_service(here, progress=progress)
+            service = stack.enter_context(served)
+            server = stack.enter_context(closing(bootstrap.server(here)))
+            # A repository that the user named may hold the deployment from the last time.
+            deploy = update if service.has(name) else create
+            deploy(service, name, model_uri, flavor, here)
         _serve(triton, announcement(triton, ModelSignature.ask(server, name), scratch))
 
 
@@ -79,14 +80,14 @@ def _repository(settings: Settings, scratch: Path) -> str:
 
 
 @contextmanager
-def _triton(repository: str, settings: Settings) -> Iterator[LocalTriton]:
+def _triton(repository: str, settings: Settings, progress: Progress) -> Iterator[LocalTriton]:
     ports = {
         key: settings.values[key]
         for key in ("http_port", "grpc_port", "metrics_port")
         if key in settings.values
     }
     try:
-        with LocalTriton(repository, progress=_say, **ports) as triton:
+        with LocalTriton(repository, progress=progress.step, **ports) as triton:
             yield triton
     except LocalTritonError as error:
         raise _as_ours(error) from error
@@ -100,7 +101,3 @@ def _as_ours(error: LocalTritonError) -> DeployError:
     if isinstance(error, local.InvalidOptionError | local.PortInUseError):
         return InvalidSettingError(message)
     return ServerError(message)
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")

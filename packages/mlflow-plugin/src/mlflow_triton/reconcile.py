@@ -7,6 +7,7 @@ seconds.
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import click
 
 from mlflow_triton.command.options import CONTEXT, Given, as_json, given_settings
+from mlflow_triton.command.statuses import errors_reported
 from mlflow_triton.reconcile_status import complaint
 
 _POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -101,8 +103,11 @@ def main(
         raise click.UsageError("--max-age goes with --probe.")
     if probe:
         _probe(status_file, max_age)
+    from mlflow_triton.logs import wanted_level  # noqa: PLC0415 (a probe needs none)
     from mlflow_triton.reconcile_run import Wish, run  # noqa: PLC0415 (slow; a probe needs none)
 
+    with errors_reported():
+        level = wanted_level()
     wish = Wish(
         given=given,
         watch=watch,
@@ -112,6 +117,7 @@ def main(
         tolerate_failed=tolerate_failed,
         status_file=status_file,
         as_json=as_json,
+        log_level=logging.INFO if level is None else level,
     )
     sys.exit(run(wish))
 

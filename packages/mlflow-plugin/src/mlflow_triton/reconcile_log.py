@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from mlflow_triton.command.json_forms import repair_form, write_json
 from mlflow_triton.descriptions import one_line
@@ -14,30 +10,6 @@ from triton_deploy_core.repairing import Outcome, Repair
 from triton_deploy_core.rounds import Round
 
 LOGGER = logging.getLogger("mlflow_triton.reconcile")
-
-
-@contextmanager
-def logged_to_stderr() -> Iterator[None]:
-    """Have all that this project logs written to stderr, with times in UTC."""
-    handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter(
-        "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"
-    )
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
-    loggers = [logging.getLogger(name) for name in ("mlflow_triton", "triton_deploy_core")]
-    before = [(logger, logger.level, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-    try:
-        yield
-    finally:
-        for logger, level, propagates in before:
-            logger.removeHandler(handler)
-            logger.setLevel(level)
-            logger.propagate = propagates
 
 
 class RoundLog:

@@ -12,7 +12,8 @@ from mlflow_triton.command.options import Given
 from mlflow_triton.command.statuses import DONE, LEFT, status_of
 from mlflow_triton.descriptions import one_line
 from mlflow_triton.log_progress import LogProgress
-from mlflow_triton.reconcile_log import LOGGER, RoundLog, logged_to_stderr
+from mlflow_triton.logs import logged_to_stderr
+from mlflow_triton.reconcile_log import LOGGER, RoundLog
 from mlflow_triton.reconcile_loop import ReconcileLoop
 from mlflow_triton.reconcile_status import Status
 from mlflow_triton.settings import Use
@@ -34,6 +35,7 @@ class Wish:
         tolerate_failed: see `ReconcileLoop`.
         status_file: where to tell probes.
         as_json: whether each round is also written to standard output, as one line of JSON.
+        log_level: how much is logged.
     """
 
     given: Given
@@ -44,11 +46,12 @@ class Wish:
     tolerate_failed: bool = False
     status_file: Path | None = None
     as_json: bool = False
+    log_level: int = logging.INFO
 
 
 def run(wish: Wish) -> int:
     """Reconcile, and return the exit status."""
-    with logged_to_stderr():
+    with logged_to_stderr(wish.log_level):
         try:
             with stopped_by_signals():
                 return _run(wish)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from mlflow_triton.layout_check import check_layout
 from mlflow_triton.layout_check_tree import read_tree
 from mlflow_triton.publish_request import PublishRequest, deployment_name
 from triton_deploy_core.errors import DeployError
-from triton_publish.progress import bar
+from triton_publish.progress import shown
 
 if TYPE_CHECKING:
     from mlflow_triton.publishing import Published
@@ -63,7 +62,7 @@ def _problems(request: PublishRequest) -> list[Problem]:
 def _publish(request: PublishRequest) -> Published:
     from mlflow_triton.publishing import publish  # noqa: PLC0415 - imports MLflow: seconds
 
-    with bar(sys.stderr) as progress:
+    with shown() as progress:
         return publish(request, progress)
 
 

@@ -1,28 +1,25 @@
-"""A progress bar on a terminal, nothing anywhere else."""
+"""The progress of publishing, and MLflow's own bar."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
 
-from mlflow_triton.terminal_progress import drawn_on
-from triton_deploy_core.ports.progress import NoProgress, Progress
-
-_MLFLOW_BAR = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
+from mlflow_triton.showing_progress import MLFLOW_BAR, shown_progress
+from triton_deploy_core.ports.progress import Progress
 
 
 @contextmanager
-def bar(stream: TextIO) -> Iterator[Progress]:
-    """Show progress on a stream as long as the context lasts, if it is a terminal.
+def shown() -> Iterator[Progress]:
+    """Show progress as long as the context lasts, as all commands do.
 
-    MLflow has a bar of its own for uploads. It stays where ours would be, and is turned off where
+    MLflow has a bar of its own for uploads. It stays where ours is drawn, and is turned off where
     nobody watches.
     """
-    if stream.isatty():
-        with drawn_on(stream) as progress:
-            yield progress
-        return
-    os.environ.setdefault(_MLFLOW_BAR, "false")
-    yield NoProgress()
+    chosen = shown_progress()
+    if not sys.stderr.isatty():
+        os.environ.setdefault(MLFLOW_BAR, "false")
+    with chosen as progress:
+        yield progress

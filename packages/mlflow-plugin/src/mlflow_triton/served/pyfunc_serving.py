@@ -36,13 +36,13 @@ _PACKAGES_ARE_WRONG = (
     "This Python lacks what the model was logged with: {}. Install it there, or deploy the model "
     "with an environment of its own (such as -C env=pack)."
 )
-_TRITONS = frozenset(
-    "sequence_id sequence_start sequence_end priority timeout binary_data binary_data_output "
-    "binary_data_size classification headers".split()
+_TRITONS = (
+    *("sequence_id", "sequence_start", "sequence_end", "priority", "timeout", "classification"),
+    *("binary_data", "binary_data_output", "binary_data_size", "headers"),
 )
-_HEADERS = frozenset(
-    "accept authorization b3 baggage connection cookie forwarded host origin referer te traceparent "
-    "tracestate via".split()
+_HEADERS = (
+    *("accept", "authorization", "b3", "baggage", "connection", "cookie", "forwarded", "host"),
+    *("origin", "referer", "te", "traceparent", "tracestate", "via"),
 )
 _NUMBERS = {
     "TYPE_BOOL": np.bool_,
