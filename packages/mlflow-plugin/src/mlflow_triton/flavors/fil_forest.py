@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
-from mlflow_triton.flavors.packaging import UnsuitableModelError
+from mlflow_triton.flavors.packaging import unsuitable as unsuitable_for
 
 
 class Answer(Enum):
@@ -38,12 +39,5 @@ class Forest:
     feature_names: tuple[str, ...] = ()
 
 
-def unsuitable(reason: str, remedy: str = "") -> UnsuitableModelError:
-    """Return the error for a model that FIL can't serve as it is.
-
-    A remedy is a way to have FIL serve it all the same.
-    """
-    what = f"Triton's FIL backend can't serve this model: {reason}."
-    if not remedy:
-        return UnsuitableModelError(what, "Deploy it with --flavor pyfunc.")
-    return UnsuitableModelError(f"{what} {remedy}.", "Or deploy it with --flavor pyfunc.")
+unsuitable = partial(unsuitable_for, "FIL")
+"""Makes the error for a model that FIL can't serve as it is: of a reason and, maybe, a remedy."""

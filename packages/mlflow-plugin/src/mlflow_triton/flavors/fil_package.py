@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +13,13 @@ from mlflow_triton.flavors.fil_config import generate_config
 from mlflow_triton.flavors.fil_forest import Forest, unsuitable
 from mlflow_triton.flavors.fil_lightgbm import read_lightgbm
 from mlflow_triton.flavors.fil_xgboost import BOOSTER_CLASS, read_xgboost
+from mlflow_triton.flavors.logged_file import find_logged, reader_of
 from mlflow_triton.layout_check_backends import FIL_FILES
-from mlflow_triton.ranged_reading import RangedReader
-from triton_deploy_core.errors import InvalidPackageError, ModelSourceError
 from triton_deploy_core.package import VersionPackage
 
 if TYPE_CHECKING:
     from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
     from mlflow_triton.mlmodel import MLmodel
-    from triton_deploy_core.ports.store import Source
 
 _DEFAULT_DATA: Mapping[str, str] = MappingProxyType({XGBOOST: "model.xgb", LIGHTGBM: "model.lgb"})
 """What MLflow names the model's file where the MLmodel file names none."""
@@ -33,8 +30,8 @@ def fil_package(model: FlavorInput, options: PackageOptions) -> VersionPackage:
     kind = XGBOOST if XGBOOST in model.mlmodel.flavors else LIGHTGBM
     entry = model.mlmodel.flavors[kind]
     path = str(entry.get("data") or _DEFAULT_DATA[kind])
-    source = _find(model, path)
-    reader = RangedReader(partial(model.files.read, path), source.size)
+    path, source = find_logged(model, path)
+    reader = reader_of(model, path, source)
     if kind == XGBOOST:
         forest = read_xgboost(reader, str(entry.get("model_class") or BOOSTER_CLASS))
     else:
@@ -49,17 +46,6 @@ def fil_package(model: FlavorInput, options: PackageOptions) -> VersionPackage:
     return VersionPackage(
         model.origin(FLAVOR_NAME), {name: source}, generate_config(forest, options)
     )
-
-
-def _find(model: FlavorInput, path: str) -> Source:
-    if path.startswith("/") or ".." in path.split("/"):
-        message = f"The MLmodel file names {path!r}, which is outside of the model. Log it again."
-        raise InvalidPackageError(message)
-    source = model.files.find(path)
-    if source is None:
-        message = f"The model has no file {path!r}, which its MLmodel file names. Log it again."
-        raise ModelSourceError(message)
-    return source
 
 
 def _named(forest: Forest, mlmodel: MLmodel) -> Forest:

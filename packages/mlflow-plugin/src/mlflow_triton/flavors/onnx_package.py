@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from mlflow_triton.flavors.logged_file import find_logged
 from mlflow_triton.flavors.onnx import FLAVOR_NAME
 from mlflow_triton.flavors.onnx_config import generate_config
 from mlflow_triton.flavors.onnx_external_data import external_files
@@ -22,7 +23,7 @@ from mlflow_triton.flavors.onnx_logged_config import (
     find_logged_config,
 )
 from mlflow_triton.flavors.onnx_logged_files import LoggedFiles
-from triton_deploy_core.errors import InvalidPackageError, InvalidSettingError, ModelSourceError
+from triton_deploy_core.errors import InvalidPackageError, InvalidSettingError
 from triton_deploy_core.package import CONFIG_FILE, VersionPackage
 from triton_deploy_core.ports.store import Source
 
@@ -35,7 +36,8 @@ MODEL_FILE = "model.onnx"
 def onnx_package(model: FlavorInput, options: PackageOptions) -> VersionPackage:
     """Make the package of an ONNX model: see `Flavor.package`."""
     logged = LoggedFiles(model.files, model.run_files)
-    path, source = _model_file(model)
+    named = str(model.mlmodel.flavors[FLAVOR_NAME].get("data") or MODEL_FILE)
+    path, source = find_logged(model, named, f"{named}/{MODEL_FILE}")
     onnx_model = load_onnx(model.files, path, source.size)
     external = external_files(onnx_model)
     written = find_logged_config(logged)
@@ -58,20 +60,6 @@ def onnx_package(model: FlavorInput, options: PackageOptions) -> VersionPackage:
         config_is_verbatim=True,
         beside=beside,
     )
-
-
-def _model_file(model: FlavorInput) -> tuple[str, Source]:
-    data = str(model.mlmodel.flavors[FLAVOR_NAME].get("data") or MODEL_FILE)
-    path = PurePosixPath(data)
-    if path.is_absolute() or ".." in path.parts:
-        message = f"The MLmodel file names {data!r}, which is outside of the model. Log it again."
-        raise InvalidPackageError(message)
-    for candidate in (str(path), str(path / MODEL_FILE)):
-        source = model.files.find(candidate)
-        if source is not None:
-            return candidate, source
-    message = f"The model has no file {data!r}, which its MLmodel file names. Log it again."
-    raise ModelSourceError(message)
 
 
 def _version_files(name: str, source: Source, weights: Mapping[str, Source]) -> dict[str, Source]:

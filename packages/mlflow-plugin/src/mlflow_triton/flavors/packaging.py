@@ -131,6 +131,17 @@ class UnsuitableModelError(InvalidPackageError):
         self.reason = reason
 
 
+def unsuitable(backend: str, reason: str, remedy: str = "") -> UnsuitableModelError:
+    """Return the error for a model that a backend of Triton can't serve as it is.
+
+    A remedy is a way to have it served there all the same.
+    """
+    what = f"Triton's {backend} backend can't serve this model: {reason}."
+    if not remedy:
+        return UnsuitableModelError(what, "Deploy it with --flavor pyfunc.")
+    return UnsuitableModelError(f"{what} {remedy}.", "Or deploy it with --flavor pyfunc.")
+
+
 class Flavor(ABC):
     """Turns models of one kind into what Triton reads.
 
