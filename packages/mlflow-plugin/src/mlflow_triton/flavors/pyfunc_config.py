@@ -8,12 +8,11 @@ its user knows whether it does. Who asks for ``max_batch_size`` says that each r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlflow_triton.flavors.config_options import add_options
-from mlflow_triton.text_forms import PARAMETER, TextForm, write_forms
-from triton_deploy_core.errors import InvalidSettingError
+from mlflow_triton.flavors.signature_config import add_text_forms, batch_size
 from triton_deploy_transport.pbtxt import ModelConfig, to_text
 
 if TYPE_CHECKING:
@@ -36,37 +35,17 @@ def generate_config(
     Raises:
         InvalidSettingError: an option that this model can't have.
     """
-    config = ModelConfig(backend=BACKEND, max_batch_size=_max_batch_size(signature, options))
+    config = ModelConfig(backend=BACKEND)
+    config.max_batch_size = batch_size(signature, options.max_batch_size or 0)
     for tensor in signature.inputs:
         _describe(config.input.add(optional=tensor.optional), tensor, config)
     for tensor in signature.outputs:
         _describe(config.output.add(), tensor, config)
-    forms = _forms(signature.inputs), _forms(signature.outputs)
-    if any(forms):
-        config.parameters[PARAMETER].string_value = write_forms(*forms)
+    add_text_forms(config, signature)
     for key, value in parameters.items():
         config.parameters[key].string_value = value
     add_options(config, options, joins_requests=False)
     return to_text(config)
-
-
-def _forms(tensors: Sequence[ServedTensor]) -> dict[str, TextForm]:
-    return {tensor.name: tensor.form for tensor in tensors if tensor.form is not None}
-
-
-def _max_batch_size(signature: ServedSignature, options: PackageOptions) -> int:
-    requested = options.max_batch_size or 0
-    if requested < 0:
-        message = f"max_batch_size={requested} is negative. Use 0 for no batching, or more."
-        raise InvalidSettingError(message)
-    for tensor in (*signature.inputs, *signature.outputs) if requested else ():
-        if tensor.shape[:1] != (-1,):
-            raise InvalidSettingError(
-                f"max_batch_size={requested} can't be had: the first dimension of "
-                f"{tensor.name!r}, which has shape {list(tensor.shape)} in the model's signature, "
-                "is not free. Leave the setting out."
-            )
-    return requested
 
 
 def _describe(
