@@ -64,6 +64,10 @@ LAYOUTS: dict[str, dict[str, str]] = {
         "1/weights.bin": "",
     },
     "pytorch": {"config.pbtxt": f'platform: "pytorch_libtorch"\n{IO}', "1/model.pt": ""},
+    "pytorch compiled ahead": {
+        "config.pbtxt": f'platform: "torch_aoti"\nbackend: "pytorch"\n{IO}',
+        "1/model.pt2": "",
+    },
     "openvino": {
         "config.pbtxt": _backend("openvino"),
         "1/model.xml": "",
@@ -168,6 +172,11 @@ def test_what_triton_takes_raises_no_alarm(tmp_path: Path, layout: str) -> None:
         ),
         ({"config.pbtxt": _backend("openvino"), "1/model.xml": ""}, "1/model.bin", "weights"),
         ({"config.pbtxt": _backend("fil"), "1/xgboost.json": ""}, "1/xgboost.model", "missing"),
+        (
+            {"config.pbtxt": f'platform: "torch_aoti"\n{IO}', "1/model.pt": ""},
+            "1/model.pt2",
+            "missing",
+        ),
         (
             {
                 "config.pbtxt": _backend("tensorrt", 'cc_model_filenames { key: "8" value: "a" }'),

@@ -52,10 +52,17 @@ MODEL_FILES: Mapping[str, ModelFile] = MappingProxyType(
         "tensorflow": ModelFile(("model.savedmodel",), inside="saved_model.pb"),
         "tensorflow_graphdef": ModelFile(("model.graphdef",)),
         "tensorrt": ModelFile(("model.plan",)),
+        "torch_aoti": ModelFile(("model.pt2",)),
         "vllm": ModelFile(("model.json",)),
     }
 )
-"""Backend → what it opens. Backends that are not here are not checked: they may open anything."""
+"""Backend → what it opens; also platform, where its backend has several (`PLATFORMS_OF_FILES`).
+
+Backends that are not here are not checked: they may open anything.
+"""
+
+PLATFORMS_OF_FILES = frozenset({"tensorflow_graphdef", "torch_aoti"})
+"""Platforms whose backend opens another file for them than it does else."""
 
 FIL_FILES: Mapping[str, ModelFile] = MappingProxyType(
     {
@@ -79,5 +86,5 @@ CONFIGURABLE_FILES: tuple[str, ...] = (
 )
 """What tells Triton the backend of a model without ``config.pbtxt``, and lets it make one up."""
 
-INCOMPLETE_BACKENDS = frozenset({"fil", "pytorch", "tensorflow_graphdef"})
+INCOMPLETE_BACKENDS = frozenset({"fil", "pytorch", *PLATFORMS_OF_FILES})
 """What can't complete a configuration: inputs and outputs have to be in the file."""

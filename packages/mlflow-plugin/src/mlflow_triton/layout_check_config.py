@@ -13,6 +13,7 @@ from mlflow_triton.layout_check_backends import (
     FIL_FILES,
     INCOMPLETE_BACKENDS,
     MODEL_FILES,
+    PLATFORMS_OF_FILES,
     ModelFile,
 )
 from triton_deploy_core.ports.config_format import Latest
@@ -65,7 +66,7 @@ def _names_in_versions(tree: ModelTree[Source]) -> frozenset[str]:
 def backend_of(config: ModelConfig) -> str:
     """Return the backend that a configuration names, the older way too; "" where it names none."""
     platform = str(config.platform)
-    if platform == "tensorflow_graphdef":
+    if platform in PLATFORMS_OF_FILES:
         return platform
     return config.backend or BACKEND_OF_PLATFORM.get(platform, "")
 

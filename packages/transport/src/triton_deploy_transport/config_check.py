@@ -29,6 +29,7 @@ _PLATFORMS = (
     "tensorflow_graphdef",
     "tensorflow_savedmodel",
     "tensorrt_plan",
+    "torch_aoti",
 )
 # The files of a version directory from which Triton guesses a backend that nobody named.
 _GUESSED = frozenset(
@@ -37,6 +38,7 @@ _GUESSED = frozenset(
         "model.onnx",
         "model.plan",
         "model.pt",
+        "model.pt2",
         "model.py",
         "model.savedmodel",
         "model.xml",
