@@ -70,6 +70,8 @@ class ServedTensor:
         shape: -1 for a size that may vary. Of a column it is ``(-1,)``: the rows.
         optional: whether it may be left out.
         form: what text in it means.
+        named: whether the signature has a name for it.
+        column: whether it is a column of a table.
     """
 
     name: str
@@ -77,6 +79,8 @@ class ServedTensor:
     shape: tuple[int, ...]
     optional: bool = False
     form: TextForm | None = None
+    named: bool = True
+    column: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +122,18 @@ def _tensors(mlmodel: MLmodel, side: str) -> tuple[ServedTensor, ...]:
 def _tensor(
     spec: Mapping[str, Any], place: int, specs: Sequence[object], side: str
 ) -> ServedTensor:
+    named = spec.get("name") is not None
     if spec["type"] == "tensor":
         inner = spec["tensor-spec"]
         name = _name(spec, side.removesuffix("s"))
         data_type, form = _typed(_TENSOR_TYPES, str(inner["dtype"]), name)
-        return ServedTensor(name, data_type, tuple(map(int, inner["shape"])), form=form)
+        shape = tuple(map(int, inner["shape"]))
+        return ServedTensor(name, data_type, shape, form=form, named=named)
     alone = side == "outputs" and len(specs) == 1
     name = _name(spec, "output" if alone else str(place))
     data_type, form = _typed(_COLUMN_TYPES, str(spec["type"]), name)
-    return ServedTensor(name, data_type, (-1,), not spec.get("required", True), form)
+    optional = not spec.get("required", True)
+    return ServedTensor(name, data_type, (-1,), optional, form, named, column=True)
 
 
 def _name(spec: Mapping[str, Any], otherwise: str) -> str:
