@@ -18,7 +18,7 @@ from mlflow_triton.settings import Settings
 from mlflow_triton.source_uri import without_secrets
 from mlflow_triton.tag_carriers import carrier_of
 from mlflow_triton.tagging import Tagging
-from triton_deploy_core.errors import InvalidRequestError
+from triton_deploy_core.errors import InvalidRequestError, InvalidSettingError
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import ModelPackage
 from triton_deploy_core.ports.source import LocatedModel
@@ -118,17 +118,20 @@ def make_package(
     try:
         return _packaged(chosen, given, options)
     except UnsuitableModelError as error:
-        if flavor or options.own:
+        if flavor:
             raise
         try:
             other = choose_flavor(mlmodel, None, unsuitable=[chosen.name])
-        except InvalidRequestError:
+            other.require_own_settings(options)
+        except (InvalidRequestError, InvalidSettingError):
             raise error from None
         _logger.warning("deploying %s as flavor %s: %s", model.uri, other.name, error.reason)
         return _packaged(other, given, options)
 
 
 def _packaged(chosen: ChosenFlavor, model: FlavorInput, options: PackageOptions) -> ModelPackage:
+    # First: a model that is not for this flavor may be for the one that has the settings.
+    package = chosen.flavor.package(model, options)
     chosen.require_own_settings(options)
     _logger.info("deploying %s as flavor %s", model.uri, chosen.name)
-    return configured(chosen.flavor.package(model, options), model, options)
+    return configured(package, model, options)
