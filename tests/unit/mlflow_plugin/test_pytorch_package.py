@@ -45,21 +45,31 @@ def archive(files: dict[str, str | bytes]) -> bytes:
     return written.getvalue()
 
 
-def script(*arguments: str, returns: str = "Tensor", module: str = "__torch__") -> bytes:
+def script(
+    *arguments: str,
+    returns: str = "Tensor",
+    module: str = "__torch__",
+    training: bytes = b"",
+    uses: str = "",
+) -> bytes:
     """Return TorchScript with a `forward` of these arguments, as PyTorch 2.13 writes it."""
     listed = "".join(f",\n    {argument}" for argument in arguments)
-    code = CLASS.format(name="Net", arguments=listed, returns=returns)
+    code = CLASS.format(name="Net", arguments=listed, returns=returns) + uses
+    root = b"\x80\x02c" + f"{module}\nNet\n".encode() + b"q\0)\x81}("
     more = CLASS.format(name="Zed", arguments=",\n    z: int", returns="int")
     return archive(
         {
             "data/0": b"\0" * 48,
-            "data.pkl": b"\x80\x02c" + f"{module}\nNet\n".encode() + b"q\0)\x81}.",
+            "data.pkl": root + training + b"ub.",
             f"code/{module.replace('.', '/')}.py": more + code + more.replace("Zed", "Zoo"),
             "constants.pkl": b"\x80\x02).",
         }
     )
 
 
+FLAG, AGAIN = b"X\x08\0\0\0trainingq\x01", b"h\x01"
+"""The key of a module's flag in a pickle, written out and remembered."""
+DROPOUT = "    return torch.dropout(x, 0.5, self.training)\n"
 NET = script("x: Tensor")
 PICKLED = archive({"data.pkl": b"\x80\x02cmine\nNet\n.", "version": "3", "data/0": b"\0" * 48})
 EXPORTED = archive({"models/model.json": "{}", "archive_format": "pt2", "data/weights/w": b"\0"})
@@ -173,6 +183,11 @@ def test_lists_of_text():
         (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", ROW, "a pickled module"),
         (b"", ROW, "a pickled module"),
         (EXPORTED, ROW, "an exported program, not TorchScript"),
+        (
+            script("x: Tensor", training=FLAG + b"\x89" + AGAIN + b"\x88", uses=DROPOUT),
+            ROW,
+            r"left in training mode.*Call model\.eval\(\) before",
+        ),
         (script("x: Tensor", "flag: bool=False"), ROW, "'flag' of type bool"),
         (script("x: Tensor", "y: Optional[Tensor]=None"), ROW, r"type Optional\[Tensor\]"),
         (script("x: Tensor", "y: Tuple[int, float]=(1, 2.)"), ROW, r"Tuple\[int, float\]"),
@@ -228,10 +243,16 @@ def test_what_is_not_the_models_is_refused_unless_triton_is_to_decide(
 
 def test_a_forward_that_cannot_be_read_is_left_to_triton():
     assert package(script("x: Tensor", returns="__torch__.Pair"), ROW, [A, B])
-    without = archive({"data.pkl": b"?", "code/__torch__.py": "", "constants.pkl": b""})
+    code = {"code/__torch__.py": DROPOUT, "constants.pkl": b""}
+    without = archive({"data.pkl": b"?", **code})
     assert package(without, [A, B], ROW)
     with pytest.raises(InvalidPackageError, match="names 1 inputs, and forward takes"):
         package(script("a: Tensor", "b: Tensor", module="__torch__.x.___torch_mangle_4"))
+
+
+def test_training_mode_that_nothing_looks_at_or_that_is_off_does_not_matter():
+    assert package(script("x: Tensor", training=FLAG + b"\x88"))
+    assert package(script("x: Tensor", training=FLAG + b"\x89" + AGAIN + b"\x89", uses=DROPOUT))
 
 
 def test_files_that_are_not_there():

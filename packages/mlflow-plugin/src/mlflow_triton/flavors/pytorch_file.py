@@ -8,6 +8,7 @@ is in ``code/``, the root's class the first that ``data.pkl`` names), ``torch/se
 
 from __future__ import annotations
 
+import pickletools
 import re
 import zipfile
 import zlib
@@ -64,10 +65,12 @@ class TorchFile:
     Attributes:
         kind: how it was saved.
         forward: of TorchScript, where it can be read.
+        training: whether it was left in training mode, and acts otherwise for that.
     """
 
     kind: Kind
     forward: Forward | None = None
+    training: bool = False
 
 
 def read_torch_file(reader: RangedReader) -> TorchFile:
@@ -76,7 +79,8 @@ def read_torch_file(reader: RangedReader) -> TorchFile:
         with zipfile.ZipFile(RangedFile(reader)) as archive:
             names = {name.partition("/")[2]: name for name in archive.namelist()}
             if "constants.pkl" in names and any(name.startswith("code/") for name in names):
-                return TorchFile(Kind.TORCHSCRIPT, _forward(archive, names))
+                forward, training = _forward(archive, names), _is_in_training(archive, names)
+                return TorchFile(Kind.TORCHSCRIPT, forward, training)
     except (zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error, NotImplementedError):
         return TorchFile(Kind.PICKLED)
     exported = any(name.startswith("models/") or name == "archive_format" for name in names)
@@ -90,13 +94,44 @@ def _forward(archive: zipfile.ZipFile, names: dict[str, str]) -> Forward | None:
     if found is None:
         return None
     module, name = (part.decode() for part in found.groups())
-    code = _start(archive, names.get(f"code/{module.replace('.', '/')}.py", "")).decode()
+    code = _start(archive, names.get(f"code/{module.replace('.', '/')}.py", "")).decode(
+        "utf-8", "replace"
+    )
     _, _, body = code.partition(f"class {name}(Module):\n")
     written = _FORWARD.search(re.split(r"^class ", body, maxsplit=1, flags=re.MULTILINE)[0])
     if written is None:
         return None
     _, *arguments = _split(written[1])
     return Forward(tuple(map(_argument, arguments)), _returned(written[2]))
+
+
+def _is_in_training(archive: zipfile.ZipFile, names: dict[str, str]) -> bool:
+    """Tell whether a module's flag is set, and whether any module looks at its flag."""
+    code = (path for name, path in names.items() if re.fullmatch(r"code/.*\.py", name))
+    asks = any(b"self.training" in _start(archive, path) for path in code)
+    try:
+        return asks and _is_set("training", _start(archive, names.get("data.pkl", "")))
+    except ValueError:  # what is no pickle says nothing
+        return False
+
+
+def _is_set(attribute: str, data: bytes) -> bool:
+    """Tell whether a pickle has an attribute of that name that is true. Nothing is unpickled."""
+    memo: set[object] = set()
+    named = False
+    for operation, argument, _ in pickletools.genops(data):
+        match operation.name:
+            case "BINUNICODE":
+                named = argument == attribute
+            case "BINPUT" | "LONG_BINPUT":
+                memo |= {argument} if named else set()
+            case "BINGET" | "LONG_BINGET":
+                named = argument in memo
+            case "NEWTRUE" if named:
+                return True
+            case _:
+                named = False
+    return False
 
 
 def _start(archive: zipfile.ZipFile, name: str) -> bytes:

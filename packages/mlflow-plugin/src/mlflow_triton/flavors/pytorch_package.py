@@ -29,6 +29,11 @@ def pytorch_package(model: FlavorInput, options: PackageOptions) -> VersionPacka
     file = read_torch_file(reader_of(model, path, source))
     if file.kind is not Kind.TORCHSCRIPT:
         raise unsuitable(f"it is {file.kind.value}, not TorchScript", _REMEDY)
+    if file.training:
+        raise unsuitable(
+            "it was left in training mode, where Triton leaves it, and MLflow does not",
+            "Call model.eval() before torch.jit.script(model), and log that",
+        )
     logged = read_signature(model.mlmodel)
     signature = torch_signature(logged)
     if file.forward is not None and options.check:
