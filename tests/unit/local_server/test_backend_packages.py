@@ -92,6 +92,32 @@ def test_a_backend_that_cannot_be_installed_leaves_nothing(
     assert done.stderr.startswith(message)
 
 
+LOGS_AND_FAILS = """#!/bin/sh
+echo "$(basename "$0") $@" >> "{log}"
+echo "no version of torch==2+cpu"
+exit 1
+"""
+
+
+def test_builds_of_pytorch_are_looked_for_where_pip_does_and_in_the_index_that_uv_knows(
+    tmp_path, backends, monkeypatch
+):
+    (backends / "fil/requirements.txt").write_text("torch==2+cpu\n")
+    log = tmp_path / "log"
+    uv, pip = (program(tmp_path / name, LOGS_AND_FAILS, log=log) for name in ("uv", "python"))
+    monkeypatch.setenv("UV", uv)
+    monkeypatch.setenv("PIP_FIND_LINKS", "/wheels file:///more")
+    with pytest.raises(EnvironmentBuildError, match=r"torch==2\+cpu\. Builds of PyTorch for CPUs"):
+        install_backend(backends, Path(pip), "fil", lambda _: None)
+    first, second, third = log.read_text().splitlines()
+    assert first.startswith("uv pip install")
+    assert first.endswith("--find-links=/wheels --find-links=file:///more")
+    assert second.startswith("python -m pip install")
+    assert third.startswith("uv pip install")
+    assert third.endswith("--torch-backend=cpu")
+    assert not any("--compile-bytecode" in line for line in (first, third))
+
+
 def test_a_backend_that_is_none_of_ours(backends):
     with pytest.raises(
         InvalidOptionError, match="no backend 'torch' of its own: choose one of fil"
@@ -101,7 +127,7 @@ def test_a_backend_that_is_none_of_ours(backends):
 
 def test_every_backend_has_exact_pins():
     root = Path(install_backend.__code__.co_filename).with_name("backends")
-    assert own_backends() == ("fil", "onnxruntime")
+    assert own_backends() == ("fil", "onnxruntime", "pytorch")
     for name in own_backends():
         lines = (root / name / "requirements.txt").read_text().splitlines()
         assert all(line.startswith("#") or line.count("==") == 1 for line in lines)

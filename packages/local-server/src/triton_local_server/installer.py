@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _TAIL_LINES = 15
+_PYTORCH_BUILD = "cpu"
+"""uv's name of a build of PyTorch, and what such a build's version ends with."""
 _UNREACHABLE = re.compile(
     r"name resolution|Name or service not known|dns error|Failed to establish a new connection"
     r"|error sending request|Network is unreachable|[Cc]onnection (refused|timed out|reset)"
@@ -73,6 +75,10 @@ def install(
 def install_into(target: Path, python: Path, requirements: Path, timeout: float) -> None:
     """Installs a file of pinned requirements into a directory, without their dependencies.
 
+    uv is used where it is found, and looks where pip is told to look too (``PIP_FIND_LINKS``); then
+    pip; then, for PyTorch's builds, uv with the index that it knows for them. Bytecode is left to
+    the first import: of what is installed much is never imported.
+
     Args:
         target: Where they go; made if it is missing.
         python: The interpreter that is to import them.
@@ -83,22 +89,45 @@ def install_into(target: Path, python: Path, requirements: Path, timeout: float)
         PackageDownloadError: The package index cannot be reached.
         EnvironmentBuildError: Anything else, with the end of the installer's output.
     """
-    exactly = ("--no-deps", "--only-binary", ":all:", "--target", str(target))
-    pip = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    commands = [[*pip, "--retries", "2", *exactly, "--requirement", str(requirements)]]
-    if uv := find_uv():
-        command = [uv, "pip", "install", "--python", str(python), "--compile-bytecode"]
-        commands.insert(0, [*command, *exactly, "--requirement", str(requirements)])
+    lines = (line.strip() for line in requirements.read_text(encoding="utf-8").splitlines())
+    wanted = [line for line in lines if line and not line.startswith("#")]
     outputs: list[str] = []
-    for command in commands:
+    for command in _into(target, python, requirements, wanted):
         output = _run_all([command], cwd=target.parent, timeout=timeout)
         if output is None:
             return
         outputs.append(output)
         shutil.rmtree(target, ignore_errors=True)
-    lines = (line.strip() for line in requirements.read_text(encoding="utf-8").splitlines())
-    wanted = [line for line in lines if line and not line.startswith("#")]
-    raise _build_error(wanted, "\n".join(outputs))
+    raise _build_error(wanted, "\n".join(outputs), _advice(wanted))
+
+
+def _into(
+    target: Path, python: Path, requirements: Path, wanted: Sequence[str]
+) -> Iterator[list[str]]:
+    exactly = ["--no-deps", "--only-binary", ":all:", "--target", str(target)]
+    exactly += ["--requirement", str(requirements)]
+    uv = find_uv()
+    with_uv = [uv, "pip", "install", "--python", str(python), *exactly] if uv else []
+    if uv:
+        places = os.environ.get("PIP_FIND_LINKS", "").split()
+        yield [*with_uv, *(f"--find-links={place}" for place in places)]
+    pip = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    yield [*pip, "--no-compile", "--retries", "2", *exactly]
+    if uv and _of_pytorch(wanted):
+        yield [*with_uv, f"--torch-backend={_PYTORCH_BUILD}"]
+
+
+def _of_pytorch(wanted: Sequence[str]) -> bool:
+    return any(f"+{_PYTORCH_BUILD}" in requirement for requirement in wanted)
+
+
+def _advice(wanted: Sequence[str]) -> str:
+    if not _of_pytorch(wanted):
+        return ""
+    return (
+        " Builds of PyTorch for CPUs are in an index of its own, which uv knows: install uv, or "
+        "name that index to pip (PIP_EXTRA_INDEX_URL)."
+    )
 
 
 @contextmanager
@@ -178,17 +207,19 @@ def clean_variables(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name not in foreign}
 
 
-def _build_error(requirements: Sequence[str], output: str) -> EnvironmentBuildError:
+def _build_error(
+    requirements: Sequence[str], output: str, advice: str = ""
+) -> EnvironmentBuildError:
     tail = [line for line in output.splitlines() if line.strip()][-_TAIL_LINES:]
     wanted = ", ".join(requirements)
     if _UNREACHABLE.search(output):
         return PackageDownloadError(
             with_tail(
                 f"Could not download {wanted}: check the network, or the package index that pip "
-                "or uv is configured with, and try again. The installer's last lines:",
+                f"or uv is configured with, and try again.{advice} The installer's last lines:",
                 tail,
             )
         )
     return EnvironmentBuildError(
-        with_tail(f"Could not install {wanted}. The installer's last lines:", tail)
+        with_tail(f"Could not install {wanted}.{advice} The installer's last lines:", tail)
     )
