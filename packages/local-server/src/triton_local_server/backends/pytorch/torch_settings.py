@@ -48,8 +48,8 @@ class Settings:
     def entered(self) -> ExitStack:
         """Returns the modes that a model is loaded and run in."""
         stack = ExitStack()
-        stack.enter_context(torch.no_grad())
         stack.enter_context(torch.inference_mode(self._inference))
+        stack.enter_context(torch.no_grad())  # after that one, which sets this mode too
         stack.enter_context(torch.jit.optimized_execution(self._optimized))
         return stack
 

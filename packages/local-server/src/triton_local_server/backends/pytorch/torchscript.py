@@ -139,8 +139,8 @@ class TorchScript:
         Raises:
             ModelError: The model fails, or what it returns is not what the configuration says.
         """
-        given = {name: _to_torch(array) for name, array in arrays.items()}
         with self._settings.entered():
+            given = {name: _to_torch(array) for name, array in arrays.items()}
             try:
                 results = self._results(given)
             except Exception as error:  # whatever a model raises
