@@ -53,6 +53,17 @@ def test_an_update_serves_the_new_version_and_keeps_one_previous(site, client):
     assert version_directories(site, "x") == {"1", "2"}
     assert written(site, "x", "1") == weights
     assert site.is_ready()
+    # The same without a model: MLflow is not asked.
+    second = written(site, "x", "2")
+    assert client.rollback_deployment("x") == {
+        "name": "x",
+        "flavor": "onnx",
+        "version": "2",
+        "mlflow_model_uri": f"models:/{NAME}/2",
+    }
+    assert difference(client, "x") != first
+    assert written(site, "x", "2") == second
+    assert client.get_deployment("x")["mlflow_model_uri"] == f"models:/{NAME}/2"
 
 
 def test_only_what_changed_is_written_and_loaded(site, client):

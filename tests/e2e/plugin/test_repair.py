@@ -42,7 +42,7 @@ def test_after_a_restart_of_the_server(own_site):
     nobody = CliRunner().invoke(repair.main, ["--name", "nobody"])
     assert nobody.exit_code == 1
     assert nobody.output.startswith("Error: There is no deployment 'nobody'")
-    with pytest.raises(MlflowException, match="no such setting"):
+    with pytest.raises(MlflowException, match="a setting of update"):
         client.create_deployment("z", "models:/twice/1", config={"repair": True})
 
 

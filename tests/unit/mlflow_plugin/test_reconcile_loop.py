@@ -11,6 +11,7 @@ from mlflow_triton.reconcile_loop import ReconcileLoop
 from mlflow_triton.reconcile_status import Status
 from triton_deploy_core.errors import (
     ControlModeError,
+    RepositoryNotFoundError,
     ServerUnreachableError,
     StoreUnavailableError,
 )
@@ -193,3 +194,27 @@ def test_names_are_told_of_when_something_changes(tmp_path, log):
         "a: a version that failed does not keep the server unready any more",
     ]
     assert sum(text.startswith("round=") for text in log.messages) == 3
+
+
+def test_waiting_for_a_server_is_told_now_and_then(tmp_path, log):
+    site = Site(tmp_path)
+    site.world.server.kill()
+    site.until = 1000
+    with pytest.raises(ServerUnreachableError):
+        site.loop.once(wait=65)
+    told = [record.getMessage() for record in log.records if "waiting" in record.getMessage()]
+    assert told == [f"waiting for the server, {left} s more (--wait)" for left in (65, 35, 5)]
+
+
+def test_nobody_waits_for_a_server_where_there_is_no_repository(tmp_path):
+    site = Site(tmp_path)
+    site.world.server.kill()
+
+    def gone(moment):
+        raise RepositoryNotFoundError("no such bucket")
+
+    site.world.new_process(gone)
+    loop = ReconcileLoop(site.world.service.reconciler(), clock=site)
+    with pytest.raises(RepositoryNotFoundError):
+        loop.once(wait=300)
+    assert site.seen == []

@@ -223,6 +223,12 @@ def test_an_unknown_key_names_the_known_ones(use, key):
     assert ", ".join(known) in message
 
 
+@pytest.mark.parametrize("key", ["force", "keep_versions", "repair"])
+def test_what_means_nothing_to_a_create_is_refused(key):
+    assert "it is a setting of update" in refusal(Use.DEPLOY, config={key: "1"})
+    assert key in read_settings(Use.DEPLOY | Use.UPDATE, config={key: "1"}, environment={}).values
+
+
 def test_an_unknown_key_in_the_target_uri():
     message = refusal(Use.REQUEST, target_uri="triton://user:secret@h:1?color=red")
     assert "'color'" in message

@@ -86,6 +86,7 @@ def _triton(repository: str, settings: Settings, progress: Progress) -> Iterator
         for key in ("http_port", "grpc_port", "metrics_port")
         if key in settings.values
     }
+    progress.step("starting Triton")
     try:
         with LocalTriton(repository, progress=progress.step, **ports) as triton:
             yield triton

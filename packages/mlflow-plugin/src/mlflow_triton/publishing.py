@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
@@ -15,6 +14,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from mlflow_triton import flavor
+from mlflow_triton.quiet_libraries import be_quiet
 from mlflow_triton.source_errors import library_errors
 from triton_deploy_core.errors import DeployError
 
@@ -84,8 +84,7 @@ def _not_published(error: BaseException, run_id: str) -> PublishError:
 
 def _be_quiet() -> None:
     """What MLflow tells of its own work is not what this command tells."""
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
+    be_quiet()
     # MLflow's own seven tries take four minutes to say that a server is not there.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 

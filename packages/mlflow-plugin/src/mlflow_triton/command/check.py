@@ -28,8 +28,10 @@ def main(*, model: str, name: str | None, flavor: str | None, given: Given, as_j
     """
     from mlflow_triton.checking import check_model  # noqa: PLC0415 (slow)
     from mlflow_triton.command.json_forms import problem_forms, write_json  # noqa: PLC0415
+    from mlflow_triton.quiet_libraries import be_quiet  # noqa: PLC0415 (only needed here)
     from mlflow_triton.settings import Use  # noqa: PLC0415 (slow)
 
+    be_quiet()
     with errors_reported(as_json=as_json):
         settings = given.settings(Use.DEPLOY)
         checked = check_model(model, flavor, settings, name=name or "")

@@ -21,8 +21,10 @@ def main(*, model: str, name: str | None, flavor: str | None, given: Given) -> N
     """
     from mlflow_triton.checking import name_for  # noqa: PLC0415 (slow)
     from mlflow_triton.local_run import serve_locally  # noqa: PLC0415 (slow)
+    from mlflow_triton.quiet_libraries import be_quiet  # noqa: PLC0415 (only needed here)
     from mlflow_triton.settings import Use  # noqa: PLC0415 (slow)
 
+    be_quiet()
     with errors_reported():
         settings = given.settings(Use.RUN_LOCAL)
         serve_locally(name or name_for(model), model, flavor, settings)
