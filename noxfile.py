@@ -109,6 +109,27 @@ def crash(session: nox.Session) -> None:
 
 
 @nox.session
+def errors(session: nox.Session) -> None:
+    """Collect the messages of all errors that the fast tests provoke; makes docs/errors.md."""
+    install(session, "mlflow", *nox.project.dependency_groups(PROJECT, "test"))
+    seen = Path(session.create_tmp()) / "seen"
+    shutil.rmtree(seen, ignore_errors=True)
+    seen.mkdir()
+    session.run(
+        "pytest",
+        "--numprocesses=2",
+        *("-p", "collect_errors"),
+        *("tests/unit", "tests/contract", "tests/property"),
+        *(
+            "--ignore=tests/contract/test_http_server.py",
+            "--ignore=tests/contract/test_grpc_server.py",
+        ),
+        env={"ERRORS_SEEN": str(seen), "PYTHONPATH": "scripts", "HYPOTHESIS_PROFILE": "ci"},
+    )
+    session.run("python", "scripts/collect_errors.py", str(seen))
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and types."""
     install(

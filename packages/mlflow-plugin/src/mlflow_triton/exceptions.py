@@ -21,7 +21,7 @@ class TritonDeploymentError(MlflowException, click.ClickException):  # type: ign
     """
 
     def __init__(self, error: errors.DeployError) -> None:
-        MlflowException.__init__(self, sentence(str(error)), error_code=_code(error))
+        MlflowException.__init__(self, sentence(str(error)), error_code=code_of(error))
 
     def __str__(self) -> str:
         return str(self.message)
@@ -51,7 +51,8 @@ _CODES: tuple[tuple[type[errors.DeployError], int], ...] = (
 )
 
 
-def _code(error: errors.DeployError) -> int:
+def code_of(error: errors.DeployError) -> int:
+    """Return MLflow's code for an error."""
     for kind, code in _CODES:
         if isinstance(error, kind):
             return code
