@@ -26,7 +26,7 @@ def test_an_entry_is_for_people_too():
         replace(ENTRY, version=None, state="UNAVAILABLE"),
         replace(ENTRY, server="grpc://a:8001,grpc://[::1]:8001"),
         replace(ENTRY, server="http://a:1/x; READY server=y id=00000001 ü%"),
-        replace(ENTRY, server="k8s://default/triton:8001"),
+        replace(ENTRY, server="k8s://default/triton:8001", servers="gpu-*,10.0.0.? ;"),
     ],
 )
 def test_what_was_written_is_read(entry):

@@ -45,8 +45,8 @@ def create(
     options = settings.package_options
     with _opened(service, model_uri, settings) as model:
         package = make_package(DeploymentName(name), model, flavor, options)
-        done = service.create(name, package, servers=servers)
         carrier = carrier_of(model)
+        done = service.create(name, package, servers=servers)
     if settings.tags:
         Tagging.of(name, settings).deployed(done, carrier)
     return done.record
@@ -72,6 +72,7 @@ def update(
     options = settings.package_options
     with _opened(service, model_uri, settings) as model:
         package = make_package(DeploymentName(name), model, flavor, options)
+        carrier = carrier_of(model)
         done = service.update(
             name,
             package,
@@ -79,7 +80,6 @@ def update(
             force=settings.force,
             servers=settings.servers,
         )
-        carrier = carrier_of(model)
     if settings.tags:
         Tagging.of(name, settings).deployed(done, carrier, before.mlflow_model_uri)
     return done.record

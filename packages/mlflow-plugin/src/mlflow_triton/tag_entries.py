@@ -13,7 +13,8 @@ from urllib.parse import quote, unquote
 _SEPARATOR = "; "
 _ENTRY = re.compile(
     r"(?P<state>[A-Z]+) server=(?P<server>\S+)(?: host=(?P<host>\S+))?"
-    r"(?: version=(?P<version>\d+))? at=(?P<at>\S+) id=(?P<place>[0-9a-f]+)"
+    r"(?: servers=(?P<servers>\S+))?(?: version=(?P<version>\d+))?"
+    r" at=(?P<at>\S+) id=(?P<place>[0-9a-f]+)"
 )
 _LONGEST = 4000
 """Characters. MLflow 2.22 takes more, Databricks 4096."""
@@ -32,6 +33,7 @@ class TagEntry:
         version: Triton's version, None where that is not known.
         at: when that was written, as ISO 8601 in UTC.
         place: tells repositories apart, and nothing else of them.
+        servers: those of a fleet that the deployment is for, as patterns; empty for all.
     """
 
     state: str
@@ -40,11 +42,14 @@ class TagEntry:
     version: int | None
     at: str
     place: str
+    servers: str = ""
 
     def __str__(self) -> str:
         words = [self.state, f"server={quote(self.server, safe=_IN_SERVER)}"]
         if self.host:
             words.append(f"host={quote(self.host)}")
+        if self.servers:
+            words.append(f"servers={quote(self.servers, safe=_IN_SERVER)}")
         if self.version is not None:
             words.append(f"version={self.version}")
         return " ".join([*words, f"at={self.at}", f"id={self.place}"])
@@ -62,6 +67,7 @@ class TagEntry:
             version=int(found["version"]) if found["version"] else None,
             at=found["at"],
             place=found["place"],
+            servers=unquote(found["servers"] or ""),
         )
 
 

@@ -118,6 +118,7 @@ class Tagging:
             version=deployment.version,
             at=f"{dt.datetime.now(dt.timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
             place=self.place,
+            servers=deployment.record.servers,
         )
 
     def _in_time(self, work: Callable[[TagBook], None]) -> bool:
