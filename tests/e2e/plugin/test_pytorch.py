@@ -78,13 +78,9 @@ def test_from_a_pickled_module_to_torchscript_to_columns_under_one_name(
     assert (config["backend"], config["max_batch_size"]) == ("pytorch", 4)
     assert [entry["name"] for entry in config["input"]] == ["INPUT__0"]
 
-    refused = [
-        ("parameters", '{"INFERENCE_MODE": {"string_value": "perhaps"}}', "'perhaps' to boolean"),
-        ("input", '[{name: "other" data_type: TYPE_FP32 dims: 4}]', "expects 2 inputs, model pro"),
-    ]
-    for field, value, reason in refused:
-        with pytest.raises(MlflowException, match=reason):
-            client.update_deployment("net", config={field: value})
+    more = {"input": '[{name: "other" data_type: TYPE_FP32 dims: 4}]'}
+    with pytest.raises(MlflowException, match="expects 2 inputs, model provides 1"):
+        client.update_deployment("net", config=more)
     np.testing.assert_allclose(served(client, "net", IRIS[:3]), expected[:3], rtol=1e-5)
     assert site.is_ready()
 
