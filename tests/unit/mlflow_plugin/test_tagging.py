@@ -121,6 +121,15 @@ def test_a_repair_brings_back_the_tag_where_the_model_is_known(client):
     assert FIRST.tags(client) == SECOND.tags(client) == {}
 
 
+def test_a_rollback_takes_the_tag_back_where_the_model_is_known(client):
+    PROD.deployed(deployment("models:/iris/2", 2), SECOND)
+    PROD.rolled_back(deployment("models:/iris/1", 1), before="models:/iris/2")
+    assert [entry.version for entry in entries(client, FIRST)] == [1]
+    assert SECOND.tags(client) == {}
+    PROD.rolled_back(deployment("models:/iris@champion", 2), before="models:/iris/1")
+    assert FIRST.tags(client) == SECOND.tags(client) == {}
+
+
 @pytest.mark.skipif(not MLFLOW_3, reason="MLflow 2 has no logged models")
 def test_logged_models_carry_tags_too(client):
     with mlflow.start_run() as run:

@@ -173,9 +173,12 @@ class TritonDeploymentClient(BaseDeploymentClient):
         Returns:
             ``{"name": …, "flavor": …, "version": …, "mlflow_model_uri": …}``.
         """
+        from mlflow_triton.rolling_back import roll_back  # noqa: PLC0415 (only needed here)
+
         with as_mlflow_errors():
-            with bootstrap.deployment_service(self._settings(Use.DELETE, config)) as service:
-                done = service.rollback(name, version=version)
+            settings = self._settings(Use.DELETE, config)
+            with bootstrap.deployment_service(settings) as service:
+                done = roll_back(service, name, version, settings)
             record = done.record
             return {
                 "name": done.name,

@@ -35,14 +35,14 @@ def main(*, names: tuple[str, ...], more: tuple[str, ...], given: Given, as_json
     """
     from mlflow_triton import bootstrap  # noqa: PLC0415 (slow)
     from mlflow_triton.command.json_forms import repair_form, write_json  # noqa: PLC0415
-    from mlflow_triton.repair_reports import described  # noqa: PLC0415
+    from mlflow_triton.repair_reports import described, repair  # noqa: PLC0415
     from mlflow_triton.settings import Use  # noqa: PLC0415 (slow)
 
     chosen = tuple(dict.fromkeys((*names, *more)))
     with errors_reported(as_json=as_json):
         settings = given.settings(Use.DEPLOY | Use.UPDATE)
         with bootstrap.deployment_service(settings) as service:
-            reports = [one for name in chosen or (None,) for one in service.repair(name)]
+            reports = [one for name in chosen or (None,) for one in repair(service, name, settings)]
     if as_json:
         write_json({"repairs": [repair_form(report) for report in reports]})
     else:

@@ -28,7 +28,7 @@ from mlflow_triton.source_errors import error_reason
 from mlflow_triton.source_probe import check_reachable
 from mlflow_triton.source_uri import ArtifactRef, ModelRef, PathRef, parse_model_uri
 from mlflow_triton.tag_book import TagBook
-from mlflow_triton.tag_carriers import Carrier
+from mlflow_triton.tag_carriers import Carrier, permanent_carrier
 from mlflow_triton.tag_entries import TagEntry
 from triton_deploy_core.clock import Deadline, SystemClock
 from triton_deploy_core.deployment import Deployment
@@ -95,6 +95,20 @@ class Tagging:
         """Tag what is deployed, by its record; return whether MLflow could be told."""
         ref, entry = _mlflow_ref(deployment.record.mlflow_model_uri), self._entry(deployment)
         return ref is None or self._in_time(lambda book: book.write_again(entry, ref))
+
+    def rolled_back(self, deployment: Deployment, before: str) -> None:
+        """Tag the model that serves again, and no other any more.
+
+        Args:
+            deployment: as it stands.
+            before: URI of the model that was deployed before.
+        """
+        ref, was = _mlflow_ref(deployment.record.mlflow_model_uri), _mlflow_ref(before)
+        entry = self._entry(deployment)
+        # What an alias stood for then is not known: better no tag than a wrong one.
+        carrier = None if ref is None else permanent_carrier(ref)
+        if carrier is not None or was is not None:
+            self._in_time(lambda book: book.write(entry, carrier, was))
 
     def deleted(self, before: str) -> None:
         """Remove the tags of what was deployed: the model of the URI `before`."""

@@ -28,12 +28,13 @@ def main(*, name: str, version: int | None, given: Given, as_json: bool) -> None
     """
     from mlflow_triton import bootstrap  # noqa: PLC0415 (slow)
     from mlflow_triton.command.json_forms import deployment_form, write_json  # noqa: PLC0415
+    from mlflow_triton.rolling_back import roll_back  # noqa: PLC0415 (slow)
     from mlflow_triton.settings import Use  # noqa: PLC0415 (slow)
 
     with errors_reported(as_json=as_json):
         settings = given.settings(Use.DELETE)
         with bootstrap.deployment_service(settings) as service:
-            done = service.rollback(name, version=version)
+            done = roll_back(service, name, version, settings)
         if as_json:
             write_json(deployment_form(done))
         else:

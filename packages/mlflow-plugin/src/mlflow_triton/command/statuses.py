@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-from triton_deploy_core.errors import (
-    ControlModeError,
-    DeployError,
-    InvalidPackageError,
-    InvalidRequestError,
-    RepositoryNotFoundError,
-)
+if TYPE_CHECKING:
+    from triton_deploy_core.errors import DeployError
 
 DONE = 0
 LEFT = 1
@@ -41,6 +37,13 @@ class WrongRequestError(CommandError):
 
 def status_of(error: DeployError) -> int:
     """Return the exit status of a command that an error ended."""
+    from triton_deploy_core.errors import (  # noqa: PLC0415 (a probe needs no core)
+        ControlModeError,
+        InvalidPackageError,
+        InvalidRequestError,
+        RepositoryNotFoundError,
+    )
+
     if isinstance(error, InvalidPackageError):
         return LEFT
     wrong = isinstance(error, InvalidRequestError | RepositoryNotFoundError | ControlModeError)
@@ -54,6 +57,8 @@ def errors_reported(*, as_json: bool = False) -> Iterator[None]:
     Raises:
         CommandError: for every `DeployError`.
     """
+    from triton_deploy_core.errors import DeployError  # noqa: PLC0415 (a probe needs no core)
+
     try:
         yield
     except DeployError as error:
