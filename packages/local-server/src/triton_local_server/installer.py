@@ -125,8 +125,8 @@ def _advice(wanted: Sequence[str]) -> str:
     if not _of_pytorch(wanted):
         return ""
     return (
-        " Builds of PyTorch for CPUs are in an index of its own, which uv knows: install uv, or "
-        "name that index to pip (PIP_EXTRA_INDEX_URL)."
+        " PyTorch's builds for CPUs are in an index of its own: uv knows it, to pip it has to be "
+        "named (PIP_EXTRA_INDEX_URL)."
     )
 
 
