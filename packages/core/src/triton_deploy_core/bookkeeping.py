@@ -44,6 +44,11 @@ def behind_key(name: DeploymentName) -> str:
     return f".{_stem(name)}.@behind"
 
 
+def parts_key(name: DeploymentName) -> str:
+    """Return the key of which parts of an ensemble the next operation on it has to see to."""
+    return f".{_stem(name)}.@parts"
+
+
 def own_prefix(name: DeploymentName) -> str:
     """Return what the keys of all bookkeeping files of a name start with, and no others."""
     return f".{_stem(name)}.@"

@@ -17,6 +17,7 @@ from triton_deploy_core.bookkeeping import (
     journal_key,
     lease_key,
     own_prefix,
+    parts_key,
 )
 from triton_deploy_core.by_server import ByServer
 from triton_deploy_core.errors import BlobNotFoundError, InvalidPackageError
@@ -192,7 +193,7 @@ def _operation(
     if lease is not None and lease.is_held(now):
         text = f"another {lease.operation} is under way: {lease.described}"
         return Difference(Kind.UNDER_WAY, text)
-    if journal_key(name) in keys:
+    if journal_key(name) in keys or parts_key(name) in keys:
         what = f"the {lease.operation} of {lease.holder}" if lease else "an operation"
         text = f"{what} was interrupted or is not over: its journal waits for the next operation"
         return Difference(Kind.INTERRUPTED, text)

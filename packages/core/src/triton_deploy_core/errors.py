@@ -13,7 +13,8 @@
     ├── NoPreviousVersionError       a rollback, where no version is kept to go back to
     ├── DeploymentExistsError        create, where there is one already
     ├── NotOursError                 a directory that no deployment of ours made
-    │   └── DamagedRecordError       it has a record, but not one that can be read
+    │   ├── DamagedRecordError       it has a record, but not one that can be read
+    │   └── PartOfEnsembleError      it is a part of another deployment
     ├── DeploymentBusyError          somebody else is at work on that name
     ├── ModelSourceError             the model that was named can't be had
     ├── StoreError                   the model repository
@@ -113,6 +114,10 @@ class NotOursError(DeployError):
 
 class DamagedRecordError(NotOursError):
     """A directory has a record that can't be read, or that is another name's."""
+
+
+class PartOfEnsembleError(NotOursError):
+    """A model is a part of a deployment, and no deployment by itself."""
 
 
 class DeploymentBusyError(DeployError):

@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from triton_deploy_core import layout
+from triton_deploy_core import layout, noted_parts
 from triton_deploy_core.behind import Behind
 from triton_deploy_core.bookkeeping import (
     OWN_DIRECTORY,
@@ -31,6 +31,7 @@ from triton_deploy_core.bookkeeping import (
     journal_key,
     lease_key,
     own_prefix,
+    parts_key,
 )
 from triton_deploy_core.digests import Digests
 from triton_deploy_core.errors import BlobNotFoundError, StoreError, StoreUnavailableError
@@ -92,12 +93,7 @@ class Files:
 
     def holdings(self, now: Snapshot) -> Holdings:
         """Return what is known of the bytes that there are."""
-        try:
-            data = self._store.read(digests_key(self._name)).data if now.exists else b""
-        except StoreError:
-            # Lost, or far too large: nobody depends on it.
-            data = b""
-        return Holdings(now, Digests.decode(data))
+        return read_holdings(self._store, now)
 
     def remember(self, digests: Digests) -> None:
         """Write down what is known of the bytes that there are."""
@@ -114,6 +110,23 @@ class Files:
         key = behind_key(self._name)
         if behind:
             self._store.write(key, behind.encode())
+        else:
+            self._store.delete([key])
+
+    def parts(self) -> tuple[DeploymentName, ...]:
+        """Return the parts of an ensemble whose fate an operation left open."""
+        try:
+            data = self._store.read(parts_key(self._name)).data
+        except BlobNotFoundError:
+            return ()
+        return noted_parts.decode(data, self._name)
+
+    def note_parts(self, parts: Collection[DeploymentName]) -> None:
+        """Write down whose fate is open; forget it where nobody's is."""
+        self._lease.verify()
+        key = parts_key(self._name)
+        if parts:
+            self._store.write(key, noted_parts.encode(parts))
         else:
             self._store.delete([key])
 
@@ -282,7 +295,7 @@ class Files:
         left = [self._prefix + path for path in present if path.startswith(OWN_DIRECTORY)]
         if not present:
             own = (blob.key for blob in self._store.list(own_prefix(self._name)))
-            kept = {lease_key(self._name), behind_key(self._name)}
+            kept = {lease_key(self._name), behind_key(self._name), parts_key(self._name)}
             left = [key for key in own if "/" not in key and key not in kept]
         if left:
             self._lease.verify()
@@ -395,6 +408,16 @@ class Files:
         if keys:
             self._lease.verify()
             self._store.delete(keys)
+
+
+def read_holdings(store: BlobStore, now: Snapshot) -> Holdings:
+    """Return what is known of the bytes that there are under a name."""
+    try:
+        data = store.read(digests_key(now.name)).data if now.exists else b""
+    except StoreError:
+        # Lost, or far too large: nobody depends on it.
+        data = b""
+    return Holdings(now, Digests.decode(data))
 
 
 def read_behind(store: BlobStore, name: DeploymentName) -> Behind:

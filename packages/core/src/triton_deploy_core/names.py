@@ -41,6 +41,21 @@ class DeploymentName:
         return _problem(text) is None
 
 
+def part_name(owner: DeploymentName, role: str, number: int) -> DeploymentName:
+    """Return the name of a model that is a part of an ensemble.
+
+    Raises:
+        InvalidNameError: the ensemble's name is too long for that.
+    """
+    suffix = f".{role}.{number}"
+    if len(owner.value) + len(suffix) > MAX_NAME_BYTES:
+        raise InvalidNameError(
+            f"Model name {owner.value[:20]}… is too long for an ensemble, whose parts are named "
+            f"after it, with {suffix} added. Choose a shorter one."
+        )
+    return DeploymentName(owner.value + suffix)
+
+
 def _problem(text: str) -> str | None:
     if not text.strip():
         # Scripts match on this message and the next: they are those of NVIDIA's plugin.

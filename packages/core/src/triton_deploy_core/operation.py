@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from triton_deploy_core import placement, planning, serving
 from triton_deploy_core.answering import Answering
@@ -21,6 +23,7 @@ from triton_deploy_core.failures import listed, merged
 from triton_deploy_core.files import Files
 from triton_deploy_core.holdings import Holdings
 from triton_deploy_core.journal import Journal, Phase
+from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import ModelPackage, TreePackage
 from triton_deploy_core.plan import Plan
 from triton_deploy_core.ports.server import InferenceServer
@@ -52,6 +55,8 @@ class Operation:
         keep_versions: int = 0,
         force: bool = False,
         servers: str = "",
+        part_of: DeploymentName | None = None,
+        parts: Sequence[DeploymentName] = (),
     ) -> Deployment:
         """Make a package what the name serves; after a failure all is as `now` says.
 
@@ -61,6 +66,8 @@ class Operation:
             keep_versions: how many previous versions stay.
             force: have the server load the model again, also where nothing has changed.
             servers: the servers that are to serve it, see `placement`.
+            part_of: the ensemble whose part it is.
+            parts: of an ensemble, its parts.
         """
         holdings = self._files.holdings(now)
         plan = planning.plan(
@@ -71,11 +78,15 @@ class Operation:
                 f"{package.origin.model_uri} has no version that its version_policy would serve. "
                 "Add a version directory (1/), or correct the policy in config.pbtxt."
             )
-        record = Record.of(self._name, self._around.location, package.origin, servers)
+        record = replace(
+            Record.of(self._name, self._around.location, package.origin, servers),
+            part_of="" if part_of is None else str(part_of),
+            parts=tuple(map(str, parts)),
+        )
         server = chosen = placement.chosen(self._server, servers)
         if not (force or plan.changes(now)) and self._serves_just(server, plan.serves):
             self._say(f"'{self._name}' serves just that already: nothing is transferred or loaded")
-            self._leave(servers)
+            self.leave(servers)
             self._files.record(record.encode())
             self._remember(
                 holdings,
@@ -104,6 +115,10 @@ class Operation:
                 files = "1 file" if len(plan.files) == 1 else f"{len(plan.files)} files"
                 self._say(f"uploading {files} to {self._around.location}")
             self._files.write(plan)
+            if part_of is not None:
+                # Nothing of it serves yet. Written later, it would make the load of the ensemble
+                # bring the part up once more.
+                self._files.record(record.encode())
             placed = self._files.present() if plan.files else now.files
             if force:
                 self._files.touch()
@@ -221,17 +236,21 @@ class Operation:
             self._files.settle(journal)
             if server is not None and journal.settles:
                 serving.load_again(server, self._name, self._around.deadline())
-            self._leave(journal.servers)
+            self.leave(journal.servers)
         finally:
             # Only now: a newer record would make that load bring all versions up once more.
             self._files.record(journal.record)
         self._files.forget()
 
-    def _leave(self, servers: str) -> None:
+    def leave(self, servers: str) -> None:
         """Unload the name from servers that it is not for any more."""
         others = placement.outside(self._server, servers)
         if others is not None:
             serving.unload_where_served(others, self._name, self._around.deadline())
+
+    def let_go(self) -> None:
+        """Unload the name wherever it is served; its files stay."""
+        serving.unload_where_served(self._server, self._name, self._around.deadline())
 
     def _fleet(self) -> frozenset[str]:
         urls = frozenset(one.url for one in self._server.servers())

@@ -260,6 +260,10 @@ class Reconciler:
         now = Snapshot.take(self._store, work.name)
         if now.record is None:
             return None
+        if now.record.part_of:
+            # It comes and goes with its ensemble.
+            self._remember(work, frozenset(), is_for_here=False)
+            return None
         if not self._is_for_here(now.record):
             return self._not_for_here(work, now.record)
         picked = picked_versions(now.config, now.files, self._around.configs)

@@ -26,6 +26,8 @@ class Record:
         mlflow_model_uri: which model it is.
         flavor: the flavor that it was deployed as.
         servers: which servers of a fleet it is for (`placement`); empty for all of them.
+        part_of: the deployment whose part it is; empty: it is one itself.
+        parts: of an ensemble, the models that its steps name, in their order.
     """
 
     name: DeploymentName
@@ -33,6 +35,8 @@ class Record:
     mlflow_model_uri: str
     flavor: str
     servers: str = ""
+    part_of: str = ""
+    parts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, name: DeploymentName, location: str, origin: Origin, servers: str = "") -> Record:
@@ -47,8 +51,9 @@ class Record:
             "triton_model_path": self.triton_model_path,
             "mlflow_model_uri": self.mlflow_model_uri,
             "flavor": self.flavor,
-            **({"servers": self.servers} if self.servers else {}),
         }
+        more = {"servers": self.servers, "part_of": self.part_of, "parts": ",".join(self.parts)}
+        fields |= {key: text for key, text in more.items() if text}
         return (json.dumps(fields, indent=4) + "\n").encode()
 
     @classmethod
@@ -72,10 +77,15 @@ class Record:
             mlflow_model_uri=fields.get("mlflow_model_uri", ""),
             flavor=fields.get("flavor", ""),
             servers=fields.get("servers", ""),
+            part_of=fields.get("part_of", ""),
+            parts=tuple(filter(None, fields.get("parts", "").split(","))),
         )
 
 
-_TEXTS = ("name", "triton_model_path", "mlflow_model_uri", "flavor", "servers")
+_TEXTS = (
+    *("name", "triton_model_path", "mlflow_model_uri", "flavor"),
+    *("servers", "part_of", "parts"),
+)
 
 
 def _fields(data: bytes, name: DeploymentName) -> dict[str, str]:

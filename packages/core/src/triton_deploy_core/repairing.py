@@ -11,7 +11,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 
-from triton_deploy_core.bookkeeping import behind_key, lease_key, name_of, own_prefix
+from triton_deploy_core.bookkeeping import (
+    behind_key,
+    journal_key,
+    lease_key,
+    name_of,
+    own_prefix,
+    parts_key,
+)
 from triton_deploy_core.by_server import Answers, ByServer, loaded_by_name, of_name
 from triton_deploy_core.differences import Kind, compare, find_differences
 from triton_deploy_core.errors import (
@@ -124,6 +131,8 @@ class Repairing:
                 gone = behind.long_gone(ready.keys(), now=self._around.clock.now())
                 return bool(behind.among(ready) or gone) or None
             return True if keys else None
+        if record.part_of and journal_key(name) not in keys:
+            return None
         found = find_differences(
             self._store,
             self._around.configs,
@@ -131,7 +140,9 @@ class Repairing:
             ready=ByServer.sort(self._around.server, ready, record.servers),
             now=self._around.clock.now(),
         )
-        return lease_key(name) in keys or any(one.kind is not Kind.SILENT for one in found)
+        if not keys.isdisjoint({lease_key(name), parts_key(name)}):
+            return True
+        return any(one.kind is not Kind.SILENT for one in found)
 
     def _repair(self, name: DeploymentName, look: bool | None) -> Repair | None:
         if not look:
@@ -151,6 +162,8 @@ class Repairing:
         if operation.tidy():
             done.append("removed what was left behind")
         now = Snapshot.take(self._store, name)
+        if now.record is not None and now.record.part_of:
+            return
         require_ours(now, self._store.location)
         if now.record is None:
             done.extend(operation.let_go_of_deleted())

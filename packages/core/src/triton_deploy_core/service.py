@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from triton_deploy_core import parallel, placement, serving
-from triton_deploy_core.bookkeeping import journal_key
+from triton_deploy_core.bookkeeping import journal_key, own_prefix, parts_key
 from triton_deploy_core.by_server import ByServer, loaded_by_name, of_name
 from triton_deploy_core.clock import Clock, SystemClock
 from triton_deploy_core.deployment import Deployment, OnServer
 from triton_deploy_core.differences import find_differences
+from triton_deploy_core.ensembles.operation import CompositeOperation
+from triton_deploy_core.ensembles.package import EnsemblePackage
+from triton_deploy_core.ensembles.parts import Parts
 from triton_deploy_core.errors import (
     DamagedRecordError,
     DeploymentExistsError,
@@ -30,7 +33,6 @@ from triton_deploy_core.files import Files, read_behind
 from triton_deploy_core.journal import Phase
 from triton_deploy_core.lease import holding
 from triton_deploy_core.names import DeploymentName
-from triton_deploy_core.operation import Operation
 from triton_deploy_core.package import ModelPackage
 from triton_deploy_core.ports.config_format import ConfigFormat
 from triton_deploy_core.ports.progress import NoProgress, Progress
@@ -39,7 +41,12 @@ from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.reconciling import DEFAULT_PARALLELISM, Reconciler
 from triton_deploy_core.records import Record
 from triton_deploy_core.repairing import Repair, Repairing
-from triton_deploy_core.snapshot import Snapshot, read_record, require_ours
+from triton_deploy_core.snapshot import (
+    Snapshot,
+    read_record,
+    require_no_part,
+    require_ours,
+)
 from triton_deploy_core.surroundings import Surroundings
 from triton_deploy_core.transfer_deadline import TimedProgress
 
@@ -133,7 +140,9 @@ class DeploymentService:
         found = self._record_or_error(DeploymentName(name))
         return found if isinstance(found, Record) else None
 
-    def create(self, name: str, package: ModelPackage, *, servers: str = "") -> Deployment:
+    def create(
+        self, name: str, package: ModelPackage | EnsemblePackage, *, servers: str = ""
+    ) -> Deployment:
         """Deploy a package under a new name; return when it serves.
 
         A failure leaves nothing behind.
@@ -164,7 +173,7 @@ class DeploymentService:
     def update(
         self,
         name: str,
-        package: ModelPackage,
+        package: ModelPackage | EnsemblePackage,
         *,
         keep_versions: int = DEFAULT_KEEP_VERSIONS,
         force: bool = False,
@@ -385,14 +394,16 @@ class DeploymentService:
     @contextmanager
     def _operation(
         self, name: DeploymentName, what: str, server: InferenceServer
-    ) -> Iterator[tuple[Operation, Phase | None]]:
+    ) -> Iterator[tuple[CompositeOperation, Phase | None]]:
         """Hold the lease on a name, with what an interrupted operation left carried out."""
         with holding(self._store, name, what, clock=self._around.clock) as lease:
             progress = TimedProgress(
                 self._around.progress, self._around.clock, self._around.timeout
             )
             files = Files(self._store, name, lease, progress)
-            operation = Operation(files, replace(self._around, server=server))
+            around = replace(self._around, server=server)
+            parts = Parts(self._store, files, around, progress)
+            operation = CompositeOperation(files, around, parts)
             yield operation, operation.recover()
 
     def _recover(self, name: DeploymentName, server: InferenceServer) -> None:
@@ -402,7 +413,8 @@ class DeploymentService:
                 pass
 
     def _is_unfinished(self, name: DeploymentName) -> bool:
-        return any(self._store.list(journal_key(name)))
+        keys = {blob.key for blob in self._store.list(own_prefix(name))}
+        return not keys.isdisjoint({journal_key(name), parts_key(name)})
 
     def _require_free(self, now: Snapshot, server: InferenceServer) -> None:
         require_ours(now, self._store.location)
@@ -435,6 +447,7 @@ class DeploymentService:
     def _record(self, name: DeploymentName) -> Record:
         record = read_record(self._store, name)
         if record is not None:
+            require_no_part(record)
             return record
         now = Snapshot.take(self._store, name)
         # The record is a create's last file: the journal says whether it is still to come, and
@@ -458,6 +471,8 @@ class DeploymentService:
 
         def read(name: DeploymentName) -> None:
             record = self._record_or_error(name)
+            if isinstance(record, Record) and record.part_of:
+                return
             if record is not None:
                 found.append((name, record))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from triton_deploy_core import layout
-from triton_deploy_core.errors import BlobNotFoundError, NotOursError
+from triton_deploy_core.errors import BlobNotFoundError, NotOursError, PartOfEnsembleError
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import CONFIG_FILE
 from triton_deploy_core.ports.store import Blob, BlobStore
@@ -69,10 +69,26 @@ def require_ours(snapshot: Snapshot, location: str) -> None:
 
     Raises:
         NotOursError: it has no record.
+        PartOfEnsembleError: it is a part of another one.
     """
     if snapshot.exists and snapshot.record is None:
         raise NotOursError(
             f"{location} holds a directory '{snapshot.name}' that no MLflow deployment made "
             f"(it has no {RECORD_FILE}). It is left as it is: choose another name, or remove it "
             "by hand."
+        )
+    if snapshot.record is not None:
+        require_no_part(snapshot.record)
+
+
+def require_no_part(record: Record) -> None:
+    """Make sure that a record is not that of an ensemble's part.
+
+    Raises:
+        PartOfEnsembleError: it is.
+    """
+    if record.part_of:
+        raise PartOfEnsembleError(
+            f"'{record.name}' is a part of the deployment '{record.part_of}' and can't be deployed "
+            f"or deleted by itself: update or delete '{record.part_of}', or choose another name."
         )

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 
 from triton_deploy_core import layout
-from triton_deploy_core.bookkeeping import OWN_DIRECTORY, journal_key, lease_key, name_of
+from triton_deploy_core.bookkeeping import (
+    OWN_DIRECTORY,
+    journal_key,
+    lease_key,
+    name_of,
+    parts_key,
+)
 from triton_deploy_core.errors import StoreAccessError
 from triton_deploy_core.holdings import is_tritons
 from triton_deploy_core.names import DeploymentName
@@ -83,7 +89,7 @@ def _directory(blob: Blob) -> str:
 
 
 def _marks(name: DeploymentName) -> set[str]:
-    return {lease_key(name), journal_key(name)}
+    return {lease_key(name), journal_key(name), parts_key(name)}
 
 
 def _marked(sight: Sight, has_marks: bool) -> Sight:

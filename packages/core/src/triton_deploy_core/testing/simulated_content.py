@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from triton_deploy_core.keys import is_marker
+from triton_deploy_core.testing.simulated_ensemble import is_ensemble
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def outcome_of(
         has: what the server has that models may need.
     """
     own = {path: data for path, data in files.items() if path.startswith(f"{version}/")}
-    if not _is_ensemble(config) and all(is_marker(path) for path in own):
+    if not is_ensemble(config) and all(is_marker(path) for path in own):
         # `2tmp` counts as version 2, but its files are looked for in `2`.
         return Outcome(failure=f"Internal: no model file in version directory {version}")
     lines = [_first_line(data) for _, data in sorted(own.items())]
@@ -57,10 +58,6 @@ def outcome_of(
     if any(line.startswith("hang") for line in lines):
         return Outcome(math.inf)
     return Outcome(sum(_seconds(line) for line in lines))
-
-
-def _is_ensemble(config: Mapping[str, Any]) -> bool:
-    return "ensemble" in (config.get("platform"), config.get("backend"))
 
 
 def _first_line(data: bytes) -> str:

@@ -3,7 +3,8 @@
 It reads models from a `BlobStore` when it is told to load them, and behaves as Triton 2.51
 does in each point that a deployer has to get right: version policies, new versions up before
 old ones down, unloading that takes its time, failed versions that keep the server unready until
-*that name and version* loads, loads that hang, loads that change nothing where no file changed::
+*that name and version* loads, loads that hang, loads that change nothing where no file changed,
+ensembles that bring up what they are made of and go down with it::
 
     clock = FakeClock()
     store = MemoryStore()
@@ -49,7 +50,8 @@ from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.testing.clock import FakeClock
 from triton_deploy_core.testing.simulated_calls import CallHook, ServerCall
 from triton_deploy_core.testing.simulated_config import json_config
-from triton_deploy_core.testing.simulated_directory import PollFailedError
+from triton_deploy_core.testing.simulated_directory import ModelDirectory, PollFailedError
+from triton_deploy_core.testing.simulated_ensemble import composing, problem
 from triton_deploy_core.testing.simulated_inference import answer, batch_size, tensor_specs
 from triton_deploy_core.testing.simulated_load import find_directory, prepare
 from triton_deploy_core.testing.simulated_model import LoadedVersion, SimulatedModel
@@ -144,6 +146,8 @@ class SimulatedTriton(SingleServer):
             if load_all or self.mode is not ControlMode.EXPLICIT:
                 for name in sorted(self.store.directories()):
                     self._load_at_start(name)
+                for name in sorted(self._models):
+                    self._check_at_start(name)
 
     def kill(self) -> None:
         """End the process as ``kill -9`` does: no call is answered before `restart`."""
@@ -161,6 +165,13 @@ class SimulatedTriton(SingleServer):
             self._advance()
             versions = self._models.get(name, SimulatedModel()).ready
             return {number: dict(loaded.files) for number, loaded in versions.items()}
+
+    def composing(self, name: str) -> tuple[str, ...]:
+        """Return the models that make up what a name serves now; none where it is no ensemble."""
+        with self._lock:
+            self._advance()
+            model = self._models.get(name, SimulatedModel())
+            return composing(model.config) if model.ready else ()
 
     def load_count(self, name: str, version: int | None = None) -> int:
         """Return how many times a model's versions, or one of them, were brought up so far."""
@@ -217,6 +228,7 @@ class SimulatedTriton(SingleServer):
         with self._call(ServerCall("load", name, override is not None)):
             self._require_explicit()
             self._wait_for_load(name, deadline)
+            self._load_composing(name, override, deadline)
             failures = self._begin_load(name, override)
             self._wait_for_load(name, deadline)
             if failures:
@@ -233,8 +245,8 @@ class SimulatedTriton(SingleServer):
                 raise ServerTimeoutError(
                     f"{self.url} did not unload '{name}' in time: it is still loading"
                 ) from error
-            if name in self._models:
-                self._models[name].unload(self.clock.monotonic() + self.unload_seconds)
+            for model in (name, *self._ensembles_of(name)):
+                self._let_go(model)
 
     def ready_versions(self, name: str) -> frozenset[int]:
         """See `InferenceServer.ready_versions`."""
@@ -376,14 +388,7 @@ class SimulatedTriton(SingleServer):
         """Begin a load and return, by version, why it is going to fail."""
         model = self._models.get(name, SimulatedModel())
         try:
-            directory = find_directory(
-                self.store,
-                name,
-                override,
-                model,
-                auto_complete=self.auto_complete,
-                config_name=self.config_name,
-            )
+            directory = self._find_directory(name, override, model)
             pending = prepare(
                 self.store, name, directory, model.ready, self.clock.monotonic(), has=self.has
             )
@@ -402,6 +407,59 @@ class SimulatedTriton(SingleServer):
         model.begin(pending)
         self._advance()
         return pending.failures
+
+    def _find_directory(
+        self, name: str, override: LoadOverride | None, model: SimulatedModel
+    ) -> ModelDirectory:
+        return find_directory(
+            self.store,
+            name,
+            override,
+            model,
+            auto_complete=self.auto_complete,
+            config_name=self.config_name,
+        )
+
+    def _load_composing(self, name: str, override: LoadOverride | None, deadline: Deadline) -> None:
+        """Load what an ensemble is made of; unload the ensemble where Triton refuses it."""
+        try:
+            directory = self._find_directory(name, override, self._models.get(name) or _NOTHING)
+        except PollFailedError:
+            return  # which the load of the name itself tells
+        reasons = {}
+        for part in composing(directory.config):
+            if part == name:
+                continue
+            try:
+                self._wait_for_load(part, deadline)
+                self._load_composing(part, None, deadline)
+                failures = self._begin_load(part, None)
+                self._wait_for_load(part, deadline)
+            except LoadFailedError:
+                continue
+            if failures and not self._models[part].ready:
+                reasons[part] = _version_reasons(part, failures)
+        why = problem(name, directory.config, self._serving_configs())
+        if composing(directory.config) and why is not None:
+            for part, reason in reasons.items():
+                why = f"ensemble '{name}' depends on '{part}' which has no loaded version. {reason}"
+            self._let_go(name)
+            raise self._load_failed(name, f"load failed for model '{name}': {why}\n")
+
+    def _serving_configs(self) -> dict[str, Mapping[str, Any]]:
+        return {name: model.config for name, model in self._models.items() if model.ready}
+
+    def _ensembles_of(self, name: str) -> list[str]:
+        """Return the ensembles that serve with this model, directly or not."""
+        found: list[str] = []
+        for other, model in self._models.items():
+            if model.ready and name in composing(model.config):
+                found += [other, *self._ensembles_of(other)]
+        return found
+
+    def _let_go(self, name: str) -> None:
+        if name in self._models:
+            self._models[name].unload(self.clock.monotonic() + self.unload_seconds)
 
     def _wait_for_load(self, name: str, deadline: Deadline) -> None:
         """Let a load that is going on end, giving way to other callers meanwhile."""
@@ -427,6 +485,19 @@ class SimulatedTriton(SingleServer):
             self._begin_load(name, None)
         except LoadFailedError:
             return
+
+    def _check_at_start(self, name: str) -> None:
+        """Forget an ensemble that came up at the start though what it is made of did not."""
+        model = self._models[name]
+        loading = {
+            other: one.pending.directory.config
+            for other, one in self._models.items()
+            if one.pending
+        }
+        if composing(model.config) and problem(
+            name, model.config, loading | self._serving_configs()
+        ):
+            del self._models[name]
 
     def _load_failed(self, name: str, reason: str) -> LoadFailedError:
         return LoadFailedError(
@@ -469,6 +540,9 @@ class SimulatedTriton(SingleServer):
                 f"{self.url} does not serve '{name}': Request for unknown model: '{name}' {what}"
             )
         return model.ready, model.config
+
+
+_NOTHING = SimulatedModel()
 
 
 def _version_reasons(name: str, failures: Mapping[int, str]) -> str:

@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from triton_deploy_core.ensembles.package import EnsemblePackage, Step
 from triton_deploy_core.fleet.fleet import Fleet
 from triton_deploy_core.fleet.rollout import Rollout
 from triton_deploy_core.package import Origin, TreePackage, VersionPackage
@@ -27,6 +29,11 @@ from triton_deploy_core.testing.sudden_death import SuddenDeath
 
 MODEL_FILE = "model.onnx"
 CONFIG = b'backend: "onnxruntime"\nmax_batch_size: 0\n'
+TENSORS = """\
+input { name: "IN" data_type: TYPE_FP32 dims: [ -1 ] }
+output { name: "OUT" data_type: TYPE_FP32 dims: [ -1 ] }
+"""
+STEP_CONFIG = CONFIG + TENSORS.encode()
 
 
 class SimulatedWorld:
@@ -124,6 +131,18 @@ class SimulatedWorld:
         """Return the leases and journals that there are: what only an operation under way has."""
         return [key for key in self.store.snapshot() if key.endswith(("@lease", "@journal"))]
 
+    def serves_chain(self, name: str, server: SimulatedTriton | None = None) -> list[bytes]:
+        """Return the contents of the models that a request passes through, in their order.
+
+        Args:
+            name: a model; one that is no ensemble is one model.
+            server: where; the first server if left out.
+        """
+        asked = server or self.server
+        names = asked.composing(name) or (name,)
+        chain = [self.serves(part, asked) for part in names]
+        return [versions[max(versions)] for versions in chain if versions]
+
     def serves(self, name: str, server: SimulatedTriton | None = None) -> dict[int, bytes]:
         """Return version → content of the model file that it was loaded from.
 
@@ -159,6 +178,36 @@ def version_package(
         config_is_verbatim=user_config is not None,
         beside={path: Content(data) for path, data in (beside or {}).items()},
     )
+
+
+def ensemble_package(
+    *contents: bytes, registry_version: int | None = None, more: str = ""
+) -> EnsemblePackage:
+    """Return an ensemble of models that a request passes through one after another.
+
+    Args:
+        contents: of each model's one file; what the first line says steers its simulated load.
+        registry_version: the registry's number of the model in the middle.
+        more: what its configuration says besides.
+    """
+    roles = ["preprocess"] * (len(contents) - 1) + ["model"]
+    steps = [
+        Step(role, replace(version_package(content), config=STEP_CONFIG))
+        for role, content in zip(roles, contents, strict=True)
+    ]
+    origin = Origin(f"models:/m/{registry_version or 1}", "onnx", registry_version)
+
+    def config(names: Sequence[str]) -> bytes:
+        tensors = ["IN", *(f"t{number}" for number in range(1, len(names))), "OUT"]
+        text = "".join(
+            f'step {{ model_name: "{name}" model_version: -1 '
+            f'input_map {{ key: "IN" value: "{tensors[number]}" }} '
+            f'output_map {{ key: "OUT" value: "{tensors[number + 1]}" }} }}\n'
+            for number, name in enumerate(names)
+        )
+        return f'platform: "ensemble"\n{TENSORS}ensemble_scheduling {{\n{text}}}\n{more}'.encode()
+
+    return EnsemblePackage(origin, tuple(steps), config)
 
 
 def tree_package(files: Mapping[str, bytes], uri: str = "models:/t/1") -> TreePackage:

@@ -1,0 +1,33 @@
+"""Which parts make up a version of an ensemble: ``<name>/<version>/mlflow-ensemble.json``.
+
+Triton looks for no file in an ensemble's version directory. This one keeps it from being empty,
+which object stores can't have, and says which parts a version that is kept needs.
+"""
+
+from __future__ import annotations
+
+import re
+
+from triton_deploy_core import noted_parts
+from triton_deploy_core.errors import BlobNotFoundError
+from triton_deploy_core.layout import prefix
+from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.ports.store import BlobStore
+from triton_deploy_core.snapshot import Snapshot
+
+CHAIN_FILE = "mlflow-ensemble.json"
+"""Its content is that of `noted_parts`."""
+
+_PATH = re.compile(rf"[0-9]+/{re.escape(CHAIN_FILE)}", re.ASCII)
+
+
+def parts_in(store: BlobStore, now: Snapshot) -> frozenset[DeploymentName]:
+    """Return the parts of every version that there is, served or kept."""
+    found: set[DeploymentName] = set()
+    for path in filter(_PATH.fullmatch, now.files):
+        try:
+            data = store.read(prefix(now.name) + path).data
+        except BlobNotFoundError:
+            continue
+        found.update(noted_parts.decode(data, now.name))
+    return frozenset(found)
