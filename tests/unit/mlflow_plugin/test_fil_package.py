@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mlflow_triton.deploying import make_package
 from mlflow_triton.flavors.fil import FLAVOR
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions, UnsuitableModelError
 from mlflow_triton.mlmodel import MLmodel
 from mlflow_triton.model_files import ListedFiles
+from mlflow_triton.packing import make_package
 from triton_deploy_core.errors import InvalidPackageError, InvalidSettingError, ModelSourceError
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import VersionPackage

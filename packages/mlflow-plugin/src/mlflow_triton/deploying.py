@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from mlflow_triton import bootstrap
-from mlflow_triton.configuring import configured
-from mlflow_triton.flavors.choosing import ChosenFlavor, choose_flavor
-from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions, UnsuitableModelError
-from mlflow_triton.mlmodel import read_mlmodel
+from mlflow_triton.packing import make_package
 from mlflow_triton.settings import Settings
 from mlflow_triton.source_uri import without_secrets
 from mlflow_triton.tag_carriers import carrier_of
 from mlflow_triton.tagging import Tagging
-from triton_deploy_core.errors import InvalidRequestError, InvalidSettingError
+from triton_deploy_core.ensembles.package import EnsemblePackage
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import ModelPackage
 from triton_deploy_core.ports.source import LocatedModel
@@ -42,11 +39,10 @@ def create(
     """
     servers = settings.servers or ""
     service.require_new(name, servers=servers)
-    options = settings.package_options
     with _opened(service, model_uri, settings) as model:
-        package = make_package(DeploymentName(name), model, flavor, options)
         carrier = carrier_of(model)
-        done = service.create(name, package, servers=servers)
+        with _package(service, name, model, flavor, settings) as package:
+            done = service.create(name, package, servers=servers)
     if settings.tags:
         Tagging.of(name, settings).deployed(done, carrier)
     return done.record
@@ -69,17 +65,23 @@ def update(
     before = service.require_existing(name, servers=settings.servers)
     if not model_uri:
         model_uri, flavor = before.mlflow_model_uri, flavor or before.flavor
-    options = settings.package_options
-    with _opened(service, model_uri, settings) as model:
-        package = make_package(DeploymentName(name), model, flavor, options)
-        carrier = carrier_of(model)
-        done = service.update(
+    if before.parts and not settings.steps:
+        _logger.warning(
+            "'%s' was an ensemble, and this update makes it %s alone: name preprocess and "
+            "postprocess again to keep them",
             name,
-            package,
-            keep_versions=settings.keep_versions,
-            force=settings.force,
-            servers=settings.servers,
+            without_secrets(model_uri),
         )
+    with _opened(service, model_uri, settings) as model:
+        carrier = carrier_of(model)
+        with _package(service, name, model, flavor, settings) as package:
+            done = service.update(
+                name,
+                package,
+                keep_versions=settings.keep_versions,
+                force=settings.force,
+                servers=settings.servers,
+            )
     if settings.tags:
         Tagging.of(name, settings).deployed(done, carrier, before.mlflow_model_uri)
     return done.record
@@ -96,42 +98,33 @@ def _opened(
         yield model
 
 
-def make_package(
-    name: DeploymentName, model: LocatedModel, flavor: str | None, options: PackageOptions
-) -> ModelPackage:
-    """Turn a located model into what Triton reads.
-
-    Raises:
-        InvalidRequestError: no flavor of the model can be deployed, or Triton would refuse it.
-        ModelSourceError: a file of the model is missing.
-    """
-    mlmodel = read_mlmodel(model.files)
-    given = FlavorInput(
-        name=name,
-        files=model.files,
-        mlmodel=mlmodel,
-        uri=model.uri,
-        registry_version=model.registry_version,
-        run_files=model.run_files,
+@contextmanager
+def _package(
+    service: DeploymentService,
+    name: str,
+    model: LocatedModel,
+    flavor: str | None,
+    settings: Settings,
+) -> Iterator[ModelPackage | EnsemblePackage]:
+    """Make the package of a model, or of all models that the settings chain with it."""
+    options = settings.package_options
+    if not settings.steps:
+        yield make_package(DeploymentName(name), model, flavor, options)
+        return
+    from mlflow_triton.ensemble_packaging import (  # noqa: PLC0415 (imports protobuf)
+        MODEL,
+        StepModel,
+        make_ensemble,
     )
-    chosen = choose_flavor(mlmodel, flavor)
-    try:
-        return _packaged(chosen, given, options)
-    except UnsuitableModelError as error:
-        if flavor:
-            raise
-        try:
-            other = choose_flavor(mlmodel, None, unsuitable=[chosen.name])
-            other.require_own_settings(options)
-        except (InvalidRequestError, InvalidSettingError):
-            raise error from None
-        _logger.warning("deploying %s as flavor %s: %s", model.uri, other.name, error.reason)
-        return _packaged(other, given, options)
 
+    with ExitStack() as stack:
 
-def _packaged(chosen: ChosenFlavor, model: FlavorInput, options: PackageOptions) -> ModelPackage:
-    # First: a model that is not for this flavor may be for the one that has the settings.
-    package = chosen.flavor.package(model, options)
-    chosen.require_own_settings(options)
-    _logger.info("deploying %s as flavor %s", model.uri, chosen.name)
-    return configured(package, model, options)
+        def located(role: str) -> list[StepModel]:
+            return [
+                StepModel(role, stack.enter_context(_opened(service, step.uri, settings)), step.flavor)
+                for step in settings.steps
+                if step.role == role
+            ]
+
+        steps = [*located("preprocess"), StepModel(MODEL, model, flavor), *located("postprocess")]
+        yield make_ensemble(DeploymentName(name), steps, options)

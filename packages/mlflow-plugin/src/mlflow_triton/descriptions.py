@@ -15,7 +15,8 @@ _FIRST_WORD = re.compile(r"[a-z]+(?= )")
 def describe(deployment: Deployment, *, is_silence_told: bool = False) -> dict[str, str]:
     """Return a deployment as MLflow's users see it, every value text.
 
-    ``versions`` is there only where several serve, ``reason`` only where none does,
+    ``parts``, the models that a request passes through, is there only of an ensemble. ``versions``
+    is there only where several serve, ``reason`` only where none does,
     ``differences`` and ``repair`` only where something does not agree. ``servers`` is what each
     server says, only where they do not say the same; ``deployed_to`` the servers that it is for,
     only where it is not for all of them.
@@ -33,6 +34,8 @@ def describe(deployment: Deployment, *, is_silence_told: bool = False) -> dict[s
         "mlflow_model_uri": one_line(record.mlflow_model_uri),
         "flavor": one_line(record.flavor),
     }
+    if record.parts:
+        shown["parts"] = ", ".join(map(one_line, record.parts))
     if len(deployment.versions) > 1:
         shown["versions"] = ", ".join(map(str, deployment.versions))
     if deployment.reason:

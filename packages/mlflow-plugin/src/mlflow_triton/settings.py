@@ -97,6 +97,13 @@ def _count(least: int) -> Callable[[str], int]:
     return parse
 
 
+def _several(text: str) -> tuple[str, ...]:
+    items = tuple(item.strip() for item in text.split(","))
+    if not all(items):
+        raise ValueError("it is empty, or there is nothing beside one of its commas")
+    return items
+
+
 def _nameserver(text: str) -> str:
     parse_nameserver(text)
     return text.strip()
@@ -372,6 +379,37 @@ SETTINGS: tuple[Setting, ...] = (
         Use.DEPLOY | Use.RUN_LOCAL,
     ),
     Setting(
+        "preprocess",
+        _several,
+        "URI",
+        "Models that a request passes through before the one that is deployed, as a Triton "
+        "ensemble: model URIs, several with commas between them (default: none). To be given again "
+        "with each update, as all settings of the model are.",
+        Use.DEPLOY | Use.RUN_LOCAL,
+    ),
+    Setting(
+        "postprocess",
+        _several,
+        "URI",
+        "The same, of models after it.",
+        Use.DEPLOY | Use.RUN_LOCAL,
+    ),
+    Setting(
+        "preprocess_flavor",
+        _several,
+        "FLAVOR",
+        "The flavors of these, as many as there are models, with commas between them (default: "
+        "found out from each model).",
+        Use.DEPLOY | Use.RUN_LOCAL,
+    ),
+    Setting(
+        "postprocess_flavor",
+        _several,
+        "FLAVOR",
+        "The flavors of those after it.",
+        Use.DEPLOY | Use.RUN_LOCAL,
+    ),
+    Setting(
         "warmup",
         _switch,
         "true|false",
@@ -438,6 +476,21 @@ def flavor_settings() -> tuple[Setting, ...]:
         for own in flavor.settings
         if own.key not in _OWN_KEYS
     )
+
+
+@dataclass(frozen=True, slots=True)
+class StepSetting:
+    """A model beside the one that is deployed.
+
+    Attributes:
+        role: ``preprocess`` or ``postprocess``.
+        uri: its URI.
+        flavor: its flavor; None to find it out.
+    """
+
+    role: str
+    uri: str
+    flavor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -533,6 +586,26 @@ class Settings:
     def keep_versions(self) -> int:
         """How many previous versions stay in the repository."""
         return int(self.values.get("keep_versions", DEFAULT_KEEP_VERSIONS))
+
+    @property
+    def steps(self) -> tuple[StepSetting, ...]:
+        """The models that make it an ensemble, in their order.
+
+        Raises:
+            InvalidSettingError: there are flavors, but not one for each model.
+        """
+        return (*self._steps("preprocess"), *self._steps("postprocess"))
+
+    def _steps(self, role: str) -> tuple[StepSetting, ...]:
+        uris = self.values.get(role, ())
+        flavors = self.values.get(f"{role}_flavor", ())
+        if flavors and len(flavors) != len(uris):
+            raise InvalidSettingError(
+                f"{role}_flavor names {len(flavors)} flavors, but {role} {len(uris)} models: name "
+                "one for each model, or leave it out."
+            )
+        pairs = zip(uris, flavors or (None,) * len(uris), strict=True)
+        return tuple(StepSetting(role, uri, flavor) for uri, flavor in pairs)
 
     @property
     def force(self) -> bool:

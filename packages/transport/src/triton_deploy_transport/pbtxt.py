@@ -106,6 +106,11 @@ def to_text(config: model_config_pb2.ModelConfig) -> bytes:
     return text_format.MessageToString(config, as_utf8=True).encode("utf-8")
 
 
+def data_type_name(number: int) -> str:
+    """Return what a data type is called in a configuration: ``TYPE_FP32``."""
+    return str(model_config_pb2.DataType.Name(number))
+
+
 def as_json(config: model_config_pb2.ModelConfig) -> dict[str, Any]:
     """Return a configuration as Triton tells it over HTTP."""
     return to_json(config)

@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from triton_deploy_core.errors import InvalidPackageError
@@ -63,8 +64,9 @@ class _Token:
     end: int
 
 
+@lru_cache(maxsize=256)
 def parse_text(text: str) -> Message:
-    """Return the fields of a message in the text format, in their order.
+    """Return the fields of a message in the text format, in their order; not to be changed.
 
     Raises:
         InvalidPackageError: it is not in the text format.

@@ -32,6 +32,16 @@ class ChosenFlavor:
                 "flavor that has it (--flavor)."
             )
 
+    def settings_of_step(self, options: PackageOptions, *, is_beside: bool) -> dict[str, object]:
+        """Return those settings of flavors that are for one step of an ensemble.
+
+        Args:
+            options: what was given.
+            is_beside: whether the step is there for another model.
+        """
+        known = {one.key for one in self.flavor.settings if one.for_all_steps or not is_beside}
+        return {key: value for key, value in options.own.items() if key in known}
+
 
 def choose_flavor(
     mlmodel: MLmodel,

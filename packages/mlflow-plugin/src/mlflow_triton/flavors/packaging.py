@@ -110,12 +110,15 @@ class FlavorSetting:
         parse: makes the value of text, or raises a `ValueError` that says what it has to be.
         value: what stands for the value in help: ``PATH``, ``true|false``.
         help: one or two sentences, with the default.
+        for_all_steps: of an ensemble, whether it is for each model of the flavor, and not just for
+            the one that the others are there for.
     """
 
     key: str
     parse: Callable[[str], Any]
     value: str
     help: str
+    for_all_steps: bool = False
 
 
 class UnsuitableModelError(InvalidPackageError):

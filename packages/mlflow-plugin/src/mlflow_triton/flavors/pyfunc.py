@@ -44,6 +44,7 @@ class PyfuncFlavor(Flavor):
             f"as conda-pack makes, is deployed with the model too; {ON_SERVER}:PATH is one that "
             f"the server has. {INTERPRETER}:PATH: an interpreter on the server, with the packages "
             "that it has. run-local uses this Python where it has all, else uv makes one.",
+            for_all_steps=True,
         ),
     )
 
