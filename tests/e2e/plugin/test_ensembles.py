@@ -13,7 +13,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.deployments import get_deploy_client
 from mlflow.exceptions import MlflowException
 from sklearn.datasets import load_iris
 from tests.e2e.plugin.conftest import COMMAND_SECONDS, clean_environment
@@ -119,18 +118,6 @@ def test_a_chain_is_deployed_updated_and_deleted_as_one(site, client, models):
     assert is_answer(client.predict("iris", ROWS)["outputs"], more)
     assert client.get_deployment("iris")["parts"].split(", ")[1] == "iris.model.2"
 
-
-def test_to_a_plain_model_and_back_and_a_restart(site, client, models):
-    few = chain(models, "few_trees", ROWS)
-    client.create_deployment("iris", models["more_trees"])
-    given = settings(models) | {"keep_versions": 0}
-    client.update_deployment("iris", models["few_trees"], config=given)
-    assert is_answer(client.predict("iris", ROWS)["outputs"], few)
-    site.triton.restart()
-    site.point(pytest.MonkeyPatch())
-    reports = client.repair_deployments()
-    assert [(report["name"], report["outcome"]) for report in reports] == [("iris", "repaired")]
-    assert is_answer(get_deploy_client("triton").predict("iris", ROWS)["outputs"], few)
-    client.update_deployment("iris", models["more_trees"], config={"keep_versions": 0})
+    client.update_deployment("iris", models["few_trees"], config={"keep_versions": 0})
     assert "parts" not in client.get_deployment("iris")
     assert {path.partition("/")[0] for path in site.files()} == {"iris"}

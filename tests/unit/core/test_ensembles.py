@@ -15,6 +15,10 @@ from triton_deploy_core.errors import (
 )
 from triton_deploy_core.lease import holding
 from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.reconciling import Reconciler
+from triton_deploy_core.service import DeploymentService
+from triton_deploy_core.testing.config_format import SimpleConfigFormat
+from triton_deploy_core.testing.simulator import SimulatedTriton
 from triton_deploy_core.testing.world import SimulatedWorld, ensemble_package, version_package
 
 
@@ -166,7 +170,7 @@ def test_a_part_that_does_not_load_any_more_keeps_no_server_unready(world):
     world.store.seed({"iris.model.1/1/model.onnx": b"broken"})
     world.server.restart()
     (report,) = world.service.repair("iris")
-    assert "depends on 'iris.model.1'" in str(report.error)
+    assert "could not load 'iris.model.1'" in str(report.error)
     world.clock.advance(10)
     assert world.server.is_ready()
 
@@ -188,3 +192,57 @@ def test_a_name_that_leaves_no_room_is_refused():
     with pytest.raises(InvalidNameError, match="too long for an ensemble"):
         world.service.create("x" * 250, ensemble_package(b"pre", b"old"))
     assert world.store.snapshot() == {}
+
+
+def replica_of(world: SimulatedWorld) -> tuple[SimulatedTriton, Reconciler]:
+    """Return a server that no operation knows, and what keeps it up to date."""
+    server = SimulatedTriton(world.store, clock=world.clock, url="replica:8000")
+    service = DeploymentService(world.store, server, SimpleConfigFormat(), clock=world.clock)
+    return server, service.reconciler()
+
+
+def test_a_replica_goes_over_to_the_new_chain_and_lets_go_of_the_old(world):
+    replica, reconciler = replica_of(world)
+    reconciler.round()
+    world.service.update("iris", ensemble_package(b"pre", b"new"), keep_versions=0)
+    reconciler.round()
+    assert world.serves_chain("iris", replica) == [b"pre", b"new"]
+    for _ in range(2):
+        world.clock.advance(10)
+        reconciler.round()
+    assert {name for name, _ in replica.loaded()} == {"iris", "iris.preprocess.1", "iris.model.2"}
+    world.service.delete("iris")
+    for _ in range(3):
+        world.clock.advance(10)
+        reconciler.round()
+    assert replica.loaded() == frozenset()
+
+
+def test_a_replica_where_a_new_part_fails_goes_on_serving_the_old_chain(world):
+    replica, reconciler = replica_of(world)
+    reconciler.round()
+    world.server.has = frozenset({"gpu"})
+    world.service.update("iris", ensemble_package(b"pre", b"needs gpu"), keep_versions=0)
+    for _ in range(4):
+        reconciler.round()
+        world.clock.advance(700)
+        assert {"iris", "iris.preprocess.1", "iris.model.1"} <= {
+            name for name, _ in replica.loaded()
+        }
+        assert replica.composing("iris") == ("iris.preprocess.1", "iris.model.1")
+    assert replica.is_ready()
+
+
+def test_a_kept_part_that_does_not_load_any_more_harms_nothing(world):
+    world.service.update("iris", ensemble_package(b"pre", b"new"))
+    world.server.before_call = lambda call: _break(world) if call.method == "load" else None
+    with pytest.raises(LoadFailedError, match="could not load 'iris.model.1'"):
+        world.service.update("iris", ensemble_package(b"pre", b"old"))
+    assert world.serves_chain("iris") == [b"pre", b"new"]
+    world.clock.advance(10)
+    assert world.server.is_ready()
+    assert loaded(world) == {"iris", "iris.preprocess.1", "iris.model.2"}
+
+
+def _break(world: SimulatedWorld) -> None:
+    world.store.seed({"iris.model.1/1/model.onnx": b"broken"})

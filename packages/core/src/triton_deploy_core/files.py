@@ -113,6 +113,10 @@ class Files:
         else:
             self._store.delete([key])
 
+    def verify(self) -> None:
+        """Make sure that the name is still ours: see `Lease.verify`."""
+        self._lease.verify()
+
     def parts(self) -> tuple[DeploymentName, ...]:
         """Return the parts of an ensemble whose fate an operation left open."""
         try:

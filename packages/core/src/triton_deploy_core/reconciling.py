@@ -23,6 +23,7 @@ from enum import Enum
 
 from triton_deploy_core import in_background, serving
 from triton_deploy_core.differences import picked_versions
+from triton_deploy_core.ensembles.parts_first import load_parts
 from triton_deploy_core.errors import (
     DamagedRecordError,
     DeployError,
@@ -54,6 +55,7 @@ class _Loaded:
     """What this process last knew the server to serve, or found to be none of its business.
 
     `is_suspect`: somebody was at work on the name since then, and may have taken it back.
+    `part_of`: the ensemble with which it comes and goes.
     """
 
     tag: str
@@ -61,6 +63,7 @@ class _Loaded:
     versions: frozenset[int]
     is_for_here: bool = True
     is_suspect: bool = False
+    part_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +185,9 @@ class Reconciler:
 
     def _is_ours(self, name: DeploymentName, sight: Sight) -> bool:
         known = self._loaded.get(name)
-        if known == _Loaded(sight.tag, sight.record, frozenset(), is_for_here=False):
+        if known is not None and known == _Loaded(
+            sight.tag, sight.record, frozenset(), is_for_here=False, part_of=known.part_of
+        ):
             return False
         return sight.has_record or sight.is_unfinished
 
@@ -261,8 +266,13 @@ class Reconciler:
         if now.record is None:
             return None
         if now.record.part_of:
-            # It comes and goes with its ensemble.
-            self._remember(work, frozenset(), is_for_here=False)
+            self._loaded[work.name] = _Loaded(
+                work.sight.tag,
+                work.sight.record,
+                frozenset(),
+                is_for_here=False,
+                part_of=now.record.part_of,
+            )
             return None
         if not self._is_for_here(now.record):
             return self._not_for_here(work, now.record)
@@ -273,6 +283,8 @@ class Reconciler:
                 "delete it."
             )
         if self._has_to_load(work, picked):
+            around = self._around
+            load_parts(self._server, self._store, around.configs, now, around.deadline())
             return self._load(work, picked)
         self._remember(work, picked)
         return Repair(str(work.name), Outcome.FINE)
@@ -287,9 +299,11 @@ class Reconciler:
         # A version that is new was loaded when its files were there, by whoever brought it.
         return bool(picked & known.versions) if has_changed else known.is_suspect
 
-    def _remember(self, work: _Work, versions: frozenset[int], **more: bool) -> None:
+    def _remember(self, work: _Work, versions: frozenset[int], is_for_here: bool = True) -> None:
         # The tags are older than the load: a change in between shows in the next round.
-        self._loaded[work.name] = _Loaded(work.sight.tag, work.sight.record, versions, **more)
+        self._loaded[work.name] = _Loaded(
+            work.sight.tag, work.sight.record, versions, is_for_here=is_for_here
+        )
 
     def _load(self, work: _Work, picked: frozenset[int]) -> Repair:
         name = str(work.name)
@@ -336,7 +350,7 @@ class Reconciler:
         reports = {}
         for name in list(self._loaded):
             sight = sights.get(name, Sight())
-            if sight.has_record or sight.is_unfinished:
+            if sight.has_record or sight.is_unfinished or self._is_needed(name, sights, ready):
                 continue
             self._failures.forget(name)
             report = self._let_go(name) if str(name) in ready else None
@@ -345,6 +359,21 @@ class Reconciler:
             if report is None or report.outcome is Outcome.REPAIRED:
                 self._loaded.pop(name, None)
         return reports
+
+    def _is_needed(
+        self,
+        name: DeploymentName,
+        sights: Mapping[DeploymentName, Sight],
+        ready: Mapping[str, frozenset[int]],
+    ) -> bool:
+        """Whether an ensemble may still serve with a part that was deleted: it missed an update."""
+        owner = self._loaded[name].part_of
+        if not DeploymentName.is_valid(owner):
+            return False
+        sight = sights.get(DeploymentName(owner), Sight())
+        last = self._loaded.get(DeploymentName(owner))
+        is_current = sight.has_record and last is not None and last.tag == sight.tag
+        return owner in ready and not is_current
 
     def _let_go(self, name: DeploymentName) -> Repair | None:
         """Unload a name that is not for this server, or not there any more."""

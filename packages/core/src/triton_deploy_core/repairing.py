@@ -5,7 +5,7 @@ For names whose operation was interrupted, and for servers that came back empty.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -102,8 +102,23 @@ class Repairing:
         names = self._names()
         with ThreadPoolExecutor(_READERS, thread_name_prefix="repair") as pool:
             looks = list(pool.map(lambda name: self._look(name, of_name(answers, name)), names))
-        reports = (self._repair(name, look) for name, look in zip(names, looks, strict=True))
-        return [report for report in reports if report is not None]
+        reports: list[Repair] = []
+        for name, look in zip(names, looks, strict=True):
+            if look and self._may_be_needed(name, reports):
+                continue
+            report = self._repair(name, look)
+            if report is not None:
+                reports.append(report)
+        return reports
+
+    def _may_be_needed(self, name: DeploymentName, before: Sequence[Repair]) -> bool:
+        """Whether an ensemble that could not be repaired may serve with what was deleted."""
+        bad = {Outcome.BUSY, Outcome.FAILED}
+        owners = (one.name for one in before if one.outcome in bad)
+        return (
+            any(name.value.startswith(f"{owner}.") for owner in owners)
+            and read_record(self._store, name) is None
+        )
 
     def _names(self) -> list[DeploymentName]:
         directories = filter(DeploymentName.is_valid, self._store.directories())

@@ -10,7 +10,7 @@ import re
 
 from triton_deploy_core import noted_parts
 from triton_deploy_core.errors import BlobNotFoundError
-from triton_deploy_core.layout import prefix
+from triton_deploy_core.layout import prefix, version_of
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.snapshot import Snapshot
@@ -21,10 +21,20 @@ CHAIN_FILE = "mlflow-ensemble.json"
 _PATH = re.compile(rf"[0-9]+/{re.escape(CHAIN_FILE)}", re.ASCII)
 
 
-def parts_in(store: BlobStore, now: Snapshot) -> frozenset[DeploymentName]:
-    """Return the parts of every version that there is, served or kept."""
+def parts_in(
+    store: BlobStore, now: Snapshot, versions: frozenset[int] | None = None
+) -> frozenset[DeploymentName]:
+    """Return the parts of versions.
+
+    Args:
+        store: the repository.
+        now: what there is of the ensemble.
+        versions: those; None for all that there are, served or kept.
+    """
     found: set[DeploymentName] = set()
     for path in filter(_PATH.fullmatch, now.files):
+        if versions is not None and version_of(path) not in versions:
+            continue
         try:
             data = store.read(prefix(now.name) + path).data
         except BlobNotFoundError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from triton_deploy_core import healing, noted_parts, planning
+from triton_deploy_core import healing, noted_parts, placement, planning
 from triton_deploy_core.answering import Answering
 from triton_deploy_core.deployment import Deployment
 from triton_deploy_core.ensembles import chain
@@ -72,11 +72,10 @@ class CompositeOperation(Operation):
         noted = [*(one.name for one in rehearsal), *sorted({*present, *names})]
 
         def put_up() -> Deployment:
+            for part in sorted({*names} - {one.name for one in new}):
+                self._bring_up(part, servers, anew=force)
             for one in (*new, *rehearsal):
                 self._put_up(one, now, servers)
-            if force:
-                for part in sorted({*names} - {one.name for one in new}):
-                    self._parts.touch(part)
             return deploy(version, now, parts=names)
 
         return self._with_parts(noted, put_up)
@@ -103,9 +102,12 @@ class CompositeOperation(Operation):
     def load(self) -> list[str]:
         """Have every server serve what the files say, and none its readiness lost to a part."""
         try:
+            now = self._files.snapshot()
+            servers = "" if now.record is None else now.record.servers
+            self._parts.load(placement.chosen(self._server, servers), now)
             return super().load()
         except DeployError:
-            self._heal_parts()
+            self._heal(sorted(self._parts.named_in(self._files.snapshot())))
             raise
 
     def _with_parts(self, noted: list[DeploymentName], act: Callable[[], Deployment]) -> Deployment:
@@ -120,6 +122,16 @@ class CompositeOperation(Operation):
         except DeployError as error:
             self._say(f"'{self._name}' serves; the next operation on it tidies up ({error})")
         return done
+
+    def _bring_up(self, part: DeploymentName, servers: str, *, anew: bool) -> None:
+        """Have a part that is there already serve, with the files that it has."""
+        if anew:
+            self._parts.touch(part)
+        try:
+            self._parts.load_one(placement.chosen(self._server, servers), part)
+        except DeployError:
+            self._heal([part])
+            raise
 
     def _put_up(self, one: Allotted, now: Snapshot, servers: str) -> None:
         try:
@@ -159,12 +171,11 @@ class CompositeOperation(Operation):
         name = self._parts.free_name(REHEARSAL, taken)
         return (Allotted(Step(REHEARSAL, version), name, is_new=True),)
 
-    def _heal_parts(self) -> None:
+    def _heal(self, parts: Sequence[DeploymentName]) -> None:
         """Take servers out of the readiness trap that a part put them into."""
         answering = Answering(self._server)
         unready = healing.unready(answering)
-        parts = sorted(self._parts.named_in(self._files.snapshot())) if unready else ()
-        for part in parts:
+        for part in parts if unready else ():
             heal = partial(self._heal_part, part=part, versions=self._parts.versions(part))
             answering.tell(heal, unready)
 

@@ -18,6 +18,7 @@ from triton_deploy_core import planning
 from triton_deploy_core.bookkeeping import journal_key, own_prefix
 from triton_deploy_core.ensembles import chain
 from triton_deploy_core.ensembles.package import Step
+from triton_deploy_core.ensembles.parts_first import load_part, load_parts
 from triton_deploy_core.errors import (
     DamagedRecordError,
     DeploymentExistsError,
@@ -29,6 +30,7 @@ from triton_deploy_core.lease import holding
 from triton_deploy_core.names import DeploymentName, part_name
 from triton_deploy_core.operation import Operation
 from triton_deploy_core.ports.progress import Progress
+from triton_deploy_core.ports.server import InferenceServer
 from triton_deploy_core.ports.store import BlobStore
 from triton_deploy_core.snapshot import Snapshot, read_record
 from triton_deploy_core.surroundings import Surroundings
@@ -133,6 +135,16 @@ class Parts:
         start = prefix(part)
         return versions(blob.key.removeprefix(start) for blob in self._store.list(start))
 
+    def load(self, server: InferenceServer, now: Snapshot) -> None:
+        """Load the parts of what is deployed: see `load_parts`."""
+        configs = self._around.configs
+        load_parts(server, self._store, configs, now, self._around.deadline())
+
+    def load_one(self, server: InferenceServer, part: DeploymentName) -> None:
+        """Load a part that there is, where it is not loaded: see `load_part`."""
+        configs = self._around.configs
+        load_part(server, self._store, configs, part, self._around.deadline())
+
     def note(self, parts: Sequence[DeploymentName]) -> None:
         """Write down whose fate is open from now on; what is made of others comes first."""
         self._files.note_parts(parts)
@@ -171,6 +183,7 @@ class Parts:
         *,
         later: bool,
     ) -> bool:
+        self._files.verify()
         is_unfinished = any(self._store.list(journal_key(part)))
         is_used = _is_named(part, now)
         servers = "" if now.record is None else now.record.servers
