@@ -236,7 +236,7 @@ def test_a_replica_where_a_new_part_fails_goes_on_serving_the_old_chain(world):
 def test_a_kept_part_that_does_not_load_any_more_harms_nothing(world):
     world.service.update("iris", ensemble_package(b"pre", b"new"))
     world.server.before_call = lambda call: _break(world) if call.method == "load" else None
-    with pytest.raises(LoadFailedError, match="could not load 'iris.model.1'"):
+    with pytest.raises(LoadFailedError, match=r"could not load 'iris\.model\.1'"):
         world.service.update("iris", ensemble_package(b"pre", b"old"))
     assert world.serves_chain("iris") == [b"pre", b"new"]
     world.clock.advance(10)
