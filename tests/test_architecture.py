@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "mlflow-plugin": {
         *(CORE, STORAGE, TRANSPORT, LOCAL_SERVER),
         *("mlflow", "numpy", "pandas", "onnx", "yaml", "click", "google", "tritonclient"),
+        *("skl2onnx", "onnxruntime", "sklearn"),
         # What MLflow itself stands on, whose errors the plugin has to map.
         *("requests", "sqlalchemy", "ml_dtypes"),
     },

@@ -48,7 +48,7 @@ def make_package(
         registry_version=model.registry_version,
         run_files=model.run_files,
     )
-    chosen = choose_flavor(mlmodel, flavor)
+    chosen = choose_flavor(mlmodel, flavor, own=() if is_beside else options.own)
     try:
         return _packaged(chosen, given, _options_for(chosen, options, is_beside))
     except UnsuitableModelError as error:

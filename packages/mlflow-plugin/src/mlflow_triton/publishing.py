@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from mlflow_triton import flavor
 from mlflow_triton.quiet_libraries import be_quiet
+from mlflow_triton.first_line import first_line
 from mlflow_triton.source_errors import library_errors
 from triton_deploy_core.errors import DeployError
 
@@ -78,7 +79,7 @@ def _not_published(error: BaseException, run_id: str) -> PublishError:
         if run_id
         else "nothing was published"
     )
-    reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    reason = first_line(error)
     return PublishError(f"MLflow could not publish the model: {reason} ({state}).")
 
 

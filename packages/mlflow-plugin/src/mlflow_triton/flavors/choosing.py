@@ -49,6 +49,7 @@ def choose_flavor(
     registry: Registry | None = None,
     *,
     unsuitable: Collection[str] = (),
+    own: Collection[str] = (),
 ) -> ChosenFlavor:
     """Return the flavor to deploy a model as.
 
@@ -57,6 +58,8 @@ def choose_flavor(
         requested: the flavor that the user named; None or empty to find the best one.
         registry: the flavors there are; None for all that are installed.
         unsuitable: names of flavors that are not to be found.
+        own: the settings of flavors that were given. One that chooses its flavor does so where
+            none was requested.
 
     Raises:
         InvalidRequestError: there is no flavor of that name, or the model is not of it; or none
@@ -64,6 +67,7 @@ def choose_flavor(
         BrokenFlavorError: the flavor that was named can't be used.
     """
     registry = registry or Registry.installed()
+    requested = requested or _chosen_by(own, registry)
     if requested:
         if requested not in registry.names:
             raise _refusal(f"flavor {requested!r} is not supported", mlmodel, registry)
@@ -88,6 +92,19 @@ def choose_flavor(
             registry,
         )
     return candidates[0]
+
+
+def _chosen_by(own: Collection[str], registry: Registry) -> str | None:
+    if not own:
+        return None
+    return next(
+        (
+            name
+            for name, flavor in registry.usable()
+            if any(setting.chooses and setting.key in own for setting in flavor.settings)
+        ),
+        None,
+    )
 
 
 def _refusal(problem: str, mlmodel: MLmodel, registry: Registry) -> InvalidRequestError:

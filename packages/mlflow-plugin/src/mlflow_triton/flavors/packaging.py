@@ -112,6 +112,7 @@ class FlavorSetting:
         help: one or two sentences, with the default.
         for_all_steps: of an ensemble, whether it is for each model of the flavor, and not just for
             the one that the others are there for.
+        chooses: whether to give it is to ask for its flavor, as ``--flavor`` does.
     """
 
     key: str
@@ -119,6 +120,7 @@ class FlavorSetting:
     value: str
     help: str
     for_all_steps: bool = False
+    chooses: bool = False
 
 
 class UnsuitableModelError(InvalidPackageError):

@@ -98,15 +98,25 @@ def read_signature(mlmodel: MLmodel) -> ServedSignature:
         InvalidPackageError: it has none, none for its outputs, or one with a type that Triton has
             not. The message says what to do.
     """
-    if not mlmodel.signature.get("inputs"):
-        raise InvalidPackageError(
-            f"The model has no signature, so nobody knows what it takes. {_HOW_TO_ADD_ONE}."
-        )
+    inputs = read_inputs(mlmodel)
     if not mlmodel.signature.get("outputs"):
         raise InvalidPackageError(
             f"The model's signature does not say what it returns. {_HOW_TO_ADD_ONE}."
         )
-    return ServedSignature(_tensors(mlmodel, "inputs"), _tensors(mlmodel, "outputs"))
+    return ServedSignature(inputs, _tensors(mlmodel, "outputs"))
+
+
+def read_inputs(mlmodel: MLmodel) -> tuple[ServedTensor, ...]:
+    """Return what a model's signature says that it takes.
+
+    Raises:
+        InvalidPackageError: as `read_signature`.
+    """
+    if not mlmodel.signature.get("inputs"):
+        raise InvalidPackageError(
+            f"The model has no signature, so nobody knows what it takes. {_HOW_TO_ADD_ONE}."
+        )
+    return _tensors(mlmodel, "inputs")
 
 
 def _tensors(mlmodel: MLmodel, side: str) -> tuple[ServedTensor, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
+from mlflow_triton.first_line import first_line
 from mlflow_triton.flavors.packaging import Flavor
 from triton_deploy_core.errors import InvalidRequestError
 
@@ -79,7 +80,7 @@ class Registry:
         try:
             flavor = entry.load()
         except Exception as error:  # of whatever that package does when it is imported
-            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+            reason = first_line(error)
             raise BrokenFlavorError(_broken(entry, reason)) from error
         if not isinstance(flavor, Flavor):
             raise BrokenFlavorError(_broken(entry, f"{entry.value} is not a Flavor"))
