@@ -129,7 +129,7 @@ def test_a_backend_that_is_none_of_ours(backends):
 
 def test_every_backend_has_exact_pins():
     root = Path(install_backend.__code__.co_filename).with_name("backends")
-    assert own_backends() == ("fil", "onnxruntime", "pytorch")
+    assert own_backends() == ("fil", "onnxruntime", "openvino", "pytorch")
     for name in own_backends():
         lines = (root / name / "requirements.txt").read_text().splitlines()
         assert all(line.startswith("#") or line.count("==") == 1 for line in lines)

@@ -215,6 +215,9 @@ def test_backend_directory(tmp_path):
         "local_server_packages.py",
         "onnxruntime/model.py",
         "onnxruntime/requirements.txt",
+        "openvino/model.py",
+        "openvino/openvino_parameters.py",
+        "openvino/requirements.txt",
         "python/libtriton_python.so",
         "python/triton_python_backend_stub",
     ]

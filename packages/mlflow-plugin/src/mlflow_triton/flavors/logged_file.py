@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from triton_deploy_core.ports.store import Source
 
 
+def inside(path: str) -> str:
+    """Return a path that an ``MLmodel`` file names, if it does not leave the model.
+
+    Raises:
+        InvalidPackageError: it does.
+    """
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise InvalidPackageError(
+            f"The MLmodel file names {path!r}, which is outside of the model. Log it again."
+        )
+    return str(pure)
+
+
 def find_logged(model: FlavorInput, *paths: str) -> tuple[str, Source]:
     """Return the path of a model's file and where its bytes are.
 
@@ -26,14 +40,10 @@ def find_logged(model: FlavorInput, *paths: str) -> tuple[str, Source]:
         ModelSourceError: there is no such file.
     """
     for named in paths:
-        path = PurePosixPath(named)
-        if path.is_absolute() or ".." in path.parts:
-            raise InvalidPackageError(
-                f"The MLmodel file names {named!r}, which is outside of the model. Log it again."
-            )
-        source = model.files.find(str(path))
+        path = inside(named)
+        source = model.files.find(path)
         if source is not None:
-            return str(path), source
+            return path, source
     message = f"The model has no file {paths[0]!r}, which its MLmodel file names. Log it again."
     raise ModelSourceError(message)
 
