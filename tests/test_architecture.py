@@ -141,6 +141,7 @@ def test_mlflow_finds_the_plugin_and_one_client_in_it():
         ("triton_local_server", {"LocalTriton"}),
         ("mlflow_triton.flavor", {"save_model", "log_model", "load_model"}),
         ("mlflow_triton.openvino", {"save_model", "log_model"}),
+        ("mlflow_triton.tensorrt", {"save_model", "log_model"}),
     ],
 )
 def test_the_names_that_others_build_on_are_there(module, names):

@@ -125,7 +125,7 @@ def test_a_flavor_that_the_model_has_not(site):
     done = site.click("create", "--name", "x", "-m", "models:/twice/1", "--flavor", "triton")
     assert done.complaint == (
         "The model has no flavor 'triton' (the model's flavors: onnx, python_function; "
-        "supported: fil, onnx, openvino, pyfunc, pytorch, triton)."
+        "supported: fil, onnx, openvino, pyfunc, pytorch, tensorrt, triton)."
     )
 
 
@@ -133,7 +133,7 @@ def test_a_flavor_that_is_not_supported(site):
     done = site.click("create", "--name", "x", "-m", "models:/twice/1", "-f", "python_function")
     assert done.complaint == (
         "Flavor 'python_function' is not supported (the model's flavors: onnx, python_function; "
-        "supported: fil, onnx, openvino, pyfunc, pytorch, triton)."
+        "supported: fil, onnx, openvino, pyfunc, pytorch, tensorrt, triton)."
     )
 
 
@@ -152,7 +152,7 @@ def test_no_flavor_to_choose_and_several(site, model_copy, flavors, problem):
     complaint = site.click("create", "--name", "x", "-m", str(model_copy)).complaint
     assert complaint.startswith(problem)
     assert (
-        f"the model's flavors: {', '.join(flavors)}; supported: fil, onnx, openvino, pyfunc, pytorch, triton"
+        f"the model's flavors: {', '.join(flavors)}; supported: fil, onnx, openvino, pyfunc, pytorch, tensorrt, triton"
         in complaint
     )
 

@@ -119,6 +119,20 @@ def read_inputs(mlmodel: MLmodel) -> tuple[ServedTensor, ...]:
     return _tensors(mlmodel, "inputs")
 
 
+def named_tensors(mlmodel: MLmodel, side: str) -> tuple[ServedTensor, ...]:
+    """Return the tensors of a signature, of ``inputs`` or ``outputs``; none unless all have names.
+
+    Raises:
+        InvalidPackageError: as `read_signature`.
+    """
+    if not mlmodel.signature.get(side):
+        return ()
+    tensors = _tensors(mlmodel, side)
+    specs = json.loads(mlmodel.signature[side])
+    named = all(spec["type"] == "tensor" and spec.get("name") is not None for spec in specs)
+    return tensors if named else ()
+
+
 def _tensors(mlmodel: MLmodel, side: str) -> tuple[ServedTensor, ...]:
     try:
         specs = json.loads(mlmodel.signature[side])
