@@ -121,7 +121,9 @@ def _package(
 
         def located(role: str) -> list[StepModel]:
             return [
-                StepModel(role, stack.enter_context(_opened(service, step.uri, settings)), step.flavor)
+                StepModel(
+                    role, stack.enter_context(_opened(service, step.uri, settings)), step.flavor
+                )
                 for step in settings.steps
                 if step.role == role
             ]

@@ -14,8 +14,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from mlflow_triton import flavor
-from mlflow_triton.quiet_libraries import be_quiet
 from mlflow_triton.first_line import first_line
+from mlflow_triton.quiet_libraries import be_quiet
 from mlflow_triton.source_errors import library_errors
 from triton_deploy_core.errors import DeployError
 
