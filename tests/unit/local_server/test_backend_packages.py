@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -57,11 +58,19 @@ def test_a_backend_is_installed_once(tmp_path, backends, monkeypatch):
     (call,) = log.read_text().splitlines()
     assert "--python /env/python" in call
     assert "--no-deps --only-binary :all:" in call
-    assert sorted(path.name for path in (backends / "fil").iterdir()) == [
-        ".lock",
-        PACKAGES,
-        "requirements.txt",
-    ]
+    assert (backends / "fil" / PACKAGES / "treelite").is_dir()
+    assert not list(tmp_path.glob(".packages-*"))
+
+    other = tmp_path / "backends-of-the-next-release"  # which has the same pins
+    shutil.copytree(backends / "fil", other / "fil", ignore=shutil.ignore_patterns(PACKAGES))
+    install_backend(other, Path("/env/python"), "fil", lines.append)
+    assert (other / "fil" / PACKAGES).samefile(backends / "fil" / PACKAGES)
+    assert len(log.read_text().splitlines()) == 1
+    with (other / "fil/requirements.txt").open("a") as file:
+        file.write("more==1.0\n")
+    (other / "fil" / PACKAGES).unlink()
+    install_backend(other, Path("/env/python"), "fil", lines.append)
+    assert len(log.read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(

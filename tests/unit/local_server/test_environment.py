@@ -220,6 +220,11 @@ def test_backend_directory(tmp_path):
         "openvino/requirements.txt",
         "python/libtriton_python.so",
         "python/triton_python_backend_stub",
+        "pytorch/model.py",
+        "pytorch/requirements.txt",
+        "pytorch/tensor_names.py",
+        "pytorch/torch_settings.py",
+        "pytorch/torchscript.py",
     ]
     assert not [p for p in made.rglob("*") if p.is_symlink()]
     assert (made / "python/triton_python_backend_stub").stat().st_mode & 0o111

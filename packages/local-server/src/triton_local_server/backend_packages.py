@@ -1,12 +1,15 @@
 """What this package's own backends work with, installed when it is needed.
 
 A backend's directory has a ``requirements.txt``: exact pins, installed without dependencies into
-its folder ``packages``. The stub of the first model that needs the backend starts this module, as
-the server's environment tells it (`setup_variables`); `install_backend` does it ahead.
+a folder of the server's environment that its own ``packages`` is a link to. That folder's name
+follows the pins, so that an upgrade of this package installs again only what has other pins. The
+stub of the first model that needs the backend starts this module, as the server's environment tells
+it (`setup_variables`); `install_backend` does it ahead.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import tempfile
@@ -54,27 +57,36 @@ def install_backend(
             f"{', '.join(own_backends())}."
         )
     directory = backends / backend
-    target = directory / PACKAGES
-    if target.is_dir():
+    link = directory / PACKAGES
+    if link.is_dir():
         return
+    target = backends.parent / _folder(directory)
 
     def on_wait() -> None:
         progress(f"Waiting for another process that installs the backend {backend} …")
 
     try:
-        with file_lock(directory / ".lock", _TIMEOUT_SECONDS, on_wait):
+        with file_lock(target.with_name(f"{target.name}.lock"), _TIMEOUT_SECONDS, on_wait):
             if not target.is_dir():
                 progress(f"Installing the backend {backend} (first use only) …")
                 _install(directory, python, target)
+            if not link.is_dir():
+                link.unlink(missing_ok=True)
+                link.symlink_to(Path("..", "..", target.name))
     except OSError as error:  # a TimeoutError of the lock too
         raise EnvironmentBuildError(
             f"Could not install the backend {backend} in {directory}: {error}."
         ) from error
 
 
+def _folder(directory: Path) -> str:
+    pins = hashlib.sha256((directory / REQUIREMENTS).read_bytes()).hexdigest()[:12]
+    return f"{PACKAGES}-{directory.name}-{pins}"
+
+
 def _install(directory: Path, python: Path, target: Path) -> None:
     # Built aside and renamed, so that nobody sees half of it.
-    with tempfile.TemporaryDirectory(prefix=".packages-", dir=directory) as scratch:
+    with tempfile.TemporaryDirectory(prefix=".packages-", dir=target.parent) as scratch:
         building = Path(scratch, PACKAGES)
         install_into(building, python, directory / REQUIREMENTS, _TIMEOUT_SECONDS)
         building.rename(target)
