@@ -186,19 +186,20 @@ def wheels(session: nox.Session) -> None:
 
 @nox.session
 def skinny(session: nox.Session) -> None:
-    """The same beside mlflow-skinny alone; the tracking server is of another environment."""
+    """The same beside mlflow-skinny alone; what logs and tracks is another environment's."""
     session.env.update(ENVIRONMENT)
     session.install("-c", "constraints.txt", *built(session))
-    server = Path(session.create_tmp()) / "server"
-    session.run("uv", "venv", "--quiet", "--clear", str(server), external=True)
+    other = Path(session.create_tmp()).resolve() / "other"
+    session.run("uv", "venv", "--quiet", "--clear", str(other), external=True)
+    python = str(other / "bin" / "python")
     session.run(
-        *("uv", "pip", "install", "--quiet", "--python", str(server / "bin" / "python")),
-        *("-c", "constraints.txt", "mlflow"),
+        *("uv", "pip", "install", "--quiet", "--python", python, "-c", "constraints.txt"),
+        *("mlflow", "onnx", "onnxruntime"),
         external=True,
     )
     session.run(
-        *("python", "scripts/with_mlflow_server.py", str(server / "bin" / "python")),
-        *("python", "examples/quickstart.py", "--tracking-uri", "{url}"),
+        *("python", "scripts/with_mlflow_server.py", python),
+        *("python", "examples/quickstart.py", "--tracking-uri", "{url}", "--logger", python),
     )
 
 

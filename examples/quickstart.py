@@ -32,9 +32,10 @@ LOCAL_STORE = "sqlite:///mlflow.db"
 class QuickStart:
     """One walk through the life of a deployment, in one directory."""
 
-    def __init__(self, directory: Path, tracking_uri: str) -> None:
+    def __init__(self, directory: Path, tracking_uri: str, logger: str) -> None:
         self._directory = directory
         self._tracking_uri = tracking_uri
+        self._logger = logger
         self._environment = {
             **os.environ,
             "MLFLOW_TRACKING_URI": tracking_uri,
@@ -52,7 +53,7 @@ class QuickStart:
         self._shell("cat log_model.py")
         for variant in (1, 2):
             self._save_model(variant)
-            self._shell(f"python log_model.py v{variant}/model.onnx")
+            self._shell(f"{self._logger} log_model.py v{variant}/model.onnx")
         models = self._directory / "models"
         models.mkdir(exist_ok=True)
 
@@ -164,16 +165,23 @@ def main() -> None:
         default=LOCAL_STORE,
         help=f"an MLflow to log to and deploy from (default: {LOCAL_STORE})",
     )
+    parser.add_argument(
+        "--logger",
+        metavar="PYTHON",
+        default="python",
+        help="an interpreter that has all that logging needs (default: this one)",
+    )
     arguments = parser.parse_args()
+    how = {"tracking_uri": arguments.tracking_uri, "logger": arguments.logger}
     # Ctrl-C and a polite kill both unwind the stack, so that the server is stopped.
     signal.signal(signal.SIGTERM, _stop)
     try:
         if arguments.keep:
             arguments.keep.mkdir(parents=True, exist_ok=True)
-            QuickStart(arguments.keep.resolve(), arguments.tracking_uri).run()
+            QuickStart(arguments.keep.resolve(), **how).run()
         else:
             with tempfile.TemporaryDirectory(prefix="quickstart-") as directory:
-                QuickStart(Path(directory), arguments.tracking_uri).run()
+                QuickStart(Path(directory), **how).run()
     except LocalTritonError as error:
         sys.exit(f"quickstart: {error}")
     except KeyboardInterrupt:
