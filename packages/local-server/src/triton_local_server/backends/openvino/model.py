@@ -32,13 +32,18 @@ ELEMENT_TYPES = {
 }
 
 
-def read_model(path: Path, name: str) -> tuple[Any, Any]:
-    """Returns OpenVINO's core and the model in a file."""
+def read_model(path: Path, name: str, extension: str = "") -> tuple[Any, Any]:
+    """Returns OpenVINO's core, with an extension of the user's, and the model in a file."""
     import openvino  # noqa: PLC0415 - installed when it is needed
 
+    core = openvino.Core()
+    try:
+        if extension:
+            core.add_extension(extension)
+    except RuntimeError as error:
+        raise failure(" loading custom CPU extensions", error) from error
     if not path.is_file():
         raise pb_utils.TritonModelException(f"unable to find '{path}' for model '{name}'")
-    core = openvino.Core()
     try:
         return core, core.read_model(str(path))
     except RuntimeError as error:
@@ -235,7 +240,7 @@ class TritonPythonModel:
         parameters = Parameters(config)
         filename = config["default_model_filename"] or "model.xml"
         path = Path(args["model_repository"], args["model_version"], filename)
-        core, model = read_model(path, config["name"])
+        core, model = read_model(path, config["name"], parameters.extension())
         self._model = Preparation(config, parameters, model).run()
         self._batch = int(config["max_batch_size"])
         self._pads = parameters.flag("ENABLE_BATCH_PADDING")

@@ -23,6 +23,10 @@ class Parameters:
         """Returns whether a parameter is ``YES``."""
         return self._text(key) == "yes"
 
+    def extension(self) -> str:
+        """Returns the path of a library with operators of the user's, "" for none."""
+        return str(self._values.get("CPU_EXTENSION_PATH", ""))
+
     def properties(self) -> dict[str, str]:
         """Returns OpenVINO's own properties, as it takes them.
 
