@@ -191,7 +191,7 @@ def classes(module: Any) -> list[type[Exception]]:
 
 def _section(kind: type[Exception], found: list[str], facts: list[str]) -> list[str]:
     meaning = (kind.__doc__ or "").strip().splitlines()[0]
-    return [f"### `{kind.__name__}`\n", meaning, *facts, "", *_listed(found)]
+    return [f"### `{kind.__name__}`\n", " ".join([meaning, *facts]), "", *_listed(found)]
 
 
 def _facts(kind: type[Exception]) -> list[str]:

@@ -107,7 +107,9 @@ def _at_hand(source: Source, path: str, origin: Origin) -> bytes:
             try:
                 return file.read_bytes()
             except OSError as error:
-                raise InvalidPackageError(f"{file} can't be read: {error.strerror}.") from error
+                raise InvalidPackageError(
+                    f"{file} can't be read: {error.strerror}. Check its permissions."
+                ) from error
         case _:
             raise InvalidPackageError(
                 f"{path} of {origin.model_uri} is not at hand: a package's "

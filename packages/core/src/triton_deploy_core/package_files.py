@@ -37,7 +37,8 @@ def usable(files: Mapping[str, Source]) -> dict[str, Source]:
             check_key(path)
         except ValueError as error:
             raise InvalidPackageError(
-                f"The model has a file that can't be stored: {error}."
+                f"The model has a file that can't be stored: {error}. Rename it, and log the model "
+                "again."
             ) from error
         if path.startswith(OWN_DIRECTORY) or path == OWN_DIRECTORY.removesuffix("/"):
             raise InvalidPackageError(

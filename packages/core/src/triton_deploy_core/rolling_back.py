@@ -11,6 +11,8 @@ from triton_deploy_core.ports.config_format import ConfigFormat
 from triton_deploy_core.ports.store import StoredBlob
 from triton_deploy_core.snapshot import Snapshot
 
+_URI = "Update it with the URI of the model to go back to; of files that are kept none is sent."
+
 
 def earlier_package(
     now: Snapshot, holdings: Holdings, configs: ConfigFormat, *, version: int | None = None
@@ -32,8 +34,8 @@ def earlier_package(
     kept = holdings.by_age(now.versions - serving, last=())
     if not kept:
         raise NoPreviousVersionError(
-            f"The repository keeps no previous version of '{now.name}': nothing but what serves "
-            f"was deployed, or it is kept with keep_versions=0 or in a layout of its user's. {_URI}"
+            f"The repository keeps no previous version of '{now.name}': it was deployed once, with "
+            f"keep_versions=0, or in a layout of its user's. {_URI}"
         )
     number = kept[-1] if version is None else version
     there = ", ".join(map(str, sorted(kept)))
@@ -61,6 +63,3 @@ def earlier_package(
     large = {path: StoredBlob(start + path, now.files[path].size) for path in remembered.large}
     package = remembered.package({path[len(own) :]: blob for path, blob in stored.items()}, large)
     return number, package
-
-
-_URI = "An update with a model's URI goes back too; where its files are kept, it transfers none."

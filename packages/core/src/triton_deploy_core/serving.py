@@ -170,7 +170,10 @@ def unload_without_files(server: InferenceServer, name: DeploymentName, deadline
     server.unload(str(name), timeout=deadline.remaining())
     gone = server.is_ready if was_ready else lambda: not server.ready_versions(str(name))
     if not deadline.wait_for(gone):
-        raise NotSettledError(f"{server.url} was still unloading '{name}' at the deadline.")
+        raise NotSettledError(
+            f"{server.url} was still unloading '{name}' at the deadline. Try again, with a longer "
+            "timeout if requests keep the model busy."
+        )
     return True
 
 

@@ -35,7 +35,10 @@ def copy_tree(tree: ModelTree[LocalFile], target: Path, progress: Progress) -> N
         for name, source in sorted(tree.files.items()):
             _copy_file(source.path, target / name, progress)
     except OSError as error:
-        message = f"{error.filename or target} can't be copied: {error.strerror}."
+        message = (
+            f"{error.filename or target} can't be copied: {error.strerror}. Check its permissions, "
+            "and the disk."
+        )
         raise ModelSourceError(message) from error
 
 

@@ -46,7 +46,10 @@ def run_uv(*arguments: str) -> None:
             timeout=_TIMEOUT_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise InvalidPackageError(f"The model's environment can't be made: {error}.") from error
+        raise InvalidPackageError(
+            f"The model's environment can't be made: {error}. Try again, or say where the model's "
+            "packages are (-C env=)."
+        ) from error
     if done.returncode != 0:
         raise InvalidPackageError(
             f"The model's environment can't be made. uv says: {_reason(done.stderr)}. Correct the "

@@ -183,7 +183,10 @@ def load_model(
             artifact_uri=str(model_uri), dst_path=None if dst_path is None else str(dst_path)
         )
     except (MlflowException, OSError) as error:
-        message = f"The model can't be had from MLflow: {str(error).splitlines()[0]}"
+        message = (
+            f"The model can't be had from MLflow: {str(error).splitlines()[0].rstrip('.')}. Check "
+            "the URI, and MLFLOW_TRACKING_URI."
+        )
         raise ModelSourceError(message) from error
     files = DirectoryFiles(Path(local))
     mlmodel = read_mlmodel(files)

@@ -39,7 +39,9 @@ def read_input_example(files: ModelFiles, info: Mapping[str, Any]) -> dict[str, 
             "input_example=…, or leave the setting out."
         )
     if files.find(path) is None:
-        raise ModelSourceError(f"The model has no file {path!r}, which its MLmodel file names.")
+        raise ModelSourceError(
+            f"The model has no file {path!r}, which its MLmodel file names. Log it again."
+        )
     try:
         document = json.loads(read_small(files, path))
     except (ValueError, RecursionError) as error:

@@ -61,7 +61,11 @@ def _batches(inputs: Mapping[str, Input], rows: int, batch_size: int) -> Iterato
 
 def _store(answer: Arrays, outputs: Arrays, start: int, end: int) -> None:
     if answer.keys() != outputs.keys():
-        raise InvalidInputError("The model's answers differ in what outputs they have.")
+        raise InvalidInputError(
+            "The model's answers can't be put together: they differ in what outputs they have "
+            f"({', '.join(outputs)}; {', '.join(answer)}). Send at most as many rows at once as "
+            "the model takes."
+        )
     for name, array in answer.items():
         whole = outputs[name]
         if array.shape != (end - start, *whole.shape[1:]) or array.dtype != whole.dtype:

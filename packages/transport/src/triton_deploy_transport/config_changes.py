@@ -95,7 +95,9 @@ class ConfigChange:
         """
         text = value if isinstance(value, str) else json.dumps(value, default=str)
         if not text.strip():
-            raise InvalidSettingError(f"{source}: it is empty.")
+            raise InvalidSettingError(
+                f"{source}: it is empty. Give a value, or leave the setting out."
+            )
         if name in _TEXTS and text.strip()[0] not in "\"'":
             text = json.dumps(text, ensure_ascii=False)
         document = _json(text)

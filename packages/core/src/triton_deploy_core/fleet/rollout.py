@@ -78,7 +78,9 @@ class Rollout:
 
     def __post_init__(self) -> None:
         if self.quorum is not None and self.quorum < 1:
-            raise InvalidSettingError(f"quorum={self.quorum}: at least one server has to answer.")
+            raise InvalidSettingError(
+                f"quorum={self.quorum}: at least one server has to answer. Give 1 or more."
+            )
 
     @property
     def rolls(self) -> bool:

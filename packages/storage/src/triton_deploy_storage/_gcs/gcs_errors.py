@@ -111,9 +111,13 @@ def _refusal(error: BaseException, status: int, bucket: str, where: str) -> Stor
             f"there is no bucket {bucket}: create it, or correct TRITON_MODEL_REPO"
         )
     if status == _NOT_FOUND:
-        return BlobNotFoundError(f"{where}: there is no such file")
+        return BlobNotFoundError(
+            f"{where}: there is no such file; try again, or repair the deployment"
+        )
     if status in _CONFLICTS:
-        return PreconditionFailedError(f"{where}: somebody else changed it at the same time")
+        return PreconditionFailedError(
+            f"{where}: somebody else changed it at the same time; try again"
+        )
     reason = _reason(error)
     answer = f"the service answers {status}{f' ({reason})' if reason else ''}"
     if status >= _SERVER_ERROR or status in {_TIMEOUT, _TOO_MANY} or reason in _RATES:

@@ -44,7 +44,8 @@ class ObjectOptions:
         _require_known("s3_acl", self.acl, _ACLS)
         if self.storage_class in {"GLACIER", "DEEP_ARCHIVE"}:
             raise InvalidSettingError(
-                f"s3_storage_class={self.storage_class}: Triton can't read archived objects"
+                f"s3_storage_class={self.storage_class}: Triton can't read archived objects; "
+                "choose another class"
             )
         _require_known("s3_storage_class", self.storage_class, _CLASSES)
         if self.sse_kms_key_id and self.sse == _ENCRYPTIONS[0]:

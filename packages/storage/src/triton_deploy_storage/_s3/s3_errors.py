@@ -90,9 +90,13 @@ def refusal(code: str, status: int, bucket: str, where: str) -> StoreError:
             f"there is no bucket {bucket}: create it, or correct TRITON_MODEL_REPO"
         )
     if code in _MISSING_KEY:
-        return BlobNotFoundError(f"{where}: there is no such file")
+        return BlobNotFoundError(
+            f"{where}: there is no such file; try again, or repair the deployment"
+        )
     if code in _CONFLICTS:
-        return PreconditionFailedError(f"{where}: somebody else changed it at the same time")
+        return PreconditionFailedError(
+            f"{where}: somebody else changed it at the same time; try again"
+        )
     if code == "NotImplemented":
         return StoreAccessError(
             f"{where}: the service does not support it; use one with conditional writes"

@@ -68,7 +68,7 @@ def write(
         if error_code(error) == "NoSuchKey":
             raise PreconditionFailedError(
                 f"{target['Key']} is not in bucket {target['Bucket']} any more: somebody else "
-                "removed it"
+                "removed it; try again"
             ) from error
         raise
 
