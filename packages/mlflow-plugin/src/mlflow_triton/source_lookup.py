@@ -83,8 +83,8 @@ class Lookup:
             return ModelPlace(self.artifacts.place(ref.uri))
         if hops == 0:
             raise ModelSourceError(
-                "The model's source in the registry leads back to itself. Register the model again, "
-                "from the run that logged it."
+                "The model's source in the registry leads back to itself. Register the model "
+                "again, from the run that logged it."
             )
         if isinstance(ref, LoggedModelRef):
             stored = str(self.logged_model(ref.model_id).artifact_location)
