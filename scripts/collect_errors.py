@@ -56,6 +56,7 @@ WHAT_TO_DO = {
     "NotOursError": "Something else put it there. Choose another name, or remove it by hand if nobody needs it.",
     "DamagedRecordError": "Restore the file from a backup, or remove the directory by hand and create the deployment "
     "again.",
+    "PartOfEnsembleError": "Update or delete the deployment that the message names, or choose another name.",
     "DeploymentBusyError": "Wait for the other operation. One that was killed lets go by itself, within a minute.",
     "ModelSourceError": "Correct the model's URI, `MLFLOW_TRACKING_URI` or `MLFLOW_REGISTRY_URI`, or the access to the "
     "place where its files are.",

@@ -96,6 +96,7 @@ CASES: dict[str, tuple[Act | None, Act]] = {
         _went_on,
         lambda world: world.service.update("iris", ensemble_package(PRE, OLD)),
     ),
+    "a rollback": (_went_on, lambda world: world.service.rollback("iris")),
     "from a plain model": (_plain, _update(PRE, NEW)),
     "to a plain model": (_went_on, _to_plain),
     "a part fails": (_went_on, _update(PRE, b"broken")),

@@ -63,6 +63,33 @@ def test_going_back_to_what_is_kept_transfers_nothing(world):
     assert all(key.startswith("iris.rehearsal.") for key in sent)
 
 
+def test_a_rollback_brings_back_the_whole_chain(world):
+    world.service.update("iris", ensemble_package(b"pre 2", b"new", registry_version=2))
+    done = world.service.rollback("iris")
+    assert done.record.parts == ("iris.preprocess.1", "iris.model.1")
+    assert world.serves_chain("iris") == [b"pre", b"old"]
+    assert loaded(world) == {"iris", "iris.preprocess.1", "iris.model.1"}
+    world.service.rollback("iris")
+    assert world.serves_chain("iris") == [b"pre 2", b"new"]
+    world.service.update("iris", version_package(b"plain", 7))
+    world.service.rollback("iris")
+    assert world.serves_chain("iris") == [b"pre 2", b"new"]
+    assert loaded(world) == {"iris", "iris.preprocess.2", "iris.model.2"}
+    world.service.rollback("iris")
+    assert world.serves_chain("iris") == [b"plain"]
+    assert loaded(world) == {"iris"}
+
+
+def test_a_rollback_to_a_part_that_fails_leaves_what_serves(world):
+    world.service.update("iris", ensemble_package(b"pre", b"new", registry_version=2))
+    _break(world)
+    with pytest.raises(LoadFailedError, match="broken"):
+        world.service.rollback("iris")
+    assert world.serves_chain("iris") == [b"pre", b"new"]
+    world.clock.advance(10)
+    assert world.server.is_ready()
+
+
 def test_keep_versions_0_keeps_no_parts(world):
     world.service.update("iris", ensemble_package(b"pre", b"new"), keep_versions=0)
     names = {key.partition("/")[0] for key in world.store.snapshot() if not key.startswith(".")}

@@ -222,8 +222,16 @@ def _started(world: SimulatedWorld) -> Served:
     return _served(world)
 
 
+STEPS = {
+    f"{step}/{path}": data
+    for step in ("a", "b")
+    for path, data in _tree(step, 1, config=_config()).items()
+}
+"""Models that ensembles which their user laid out are made of: somebody else's."""
+
+
 def _world(packages: list[ModelPackage], config_name: str | None = None) -> SimulatedWorld:
-    world = SimulatedWorld(config_name=config_name)
+    world = SimulatedWorld(STEPS, config_name=config_name)
     world.service.create("iris", packages[0])
     for package in packages[1:]:
         world.service.update("iris", package)

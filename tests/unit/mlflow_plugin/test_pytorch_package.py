@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mlflow_triton.deploying import make_package
 from mlflow_triton.flavors.packaging import PackageOptions, UnsuitableModelError
 from mlflow_triton.model_files import ListedFiles
+from mlflow_triton.packing import make_package
 from triton_deploy_core.errors import (
     DeployError,
     InvalidPackageError,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from mlflow_triton import bootstrap
 from mlflow_triton.configuring import LaidOut
-from mlflow_triton.deploying import make_package
 from mlflow_triton.layout_check import check_layout, check_tree
 from mlflow_triton.layout_check_tree import read_tree
 from mlflow_triton.mlmodel import MLMODEL_FILE
+from mlflow_triton.packing import make_package
 from mlflow_triton.publish_request import deployment_name
 from mlflow_triton.settings import Settings
 from triton_deploy_core.errors import (
@@ -73,6 +73,12 @@ def check_model(model: str, flavor: str | None, settings: Settings, *, name: str
         InvalidNameError: it can't be called so.
         ModelSourceError: there is no such model.
     """
+    if settings.steps:
+        raise InvalidSettingError(
+            "preprocess and postprocess can't be checked ahead: leave them out, and check each of "
+            "these models by itself. How they go together is seen to by create and update, before "
+            "anything is touched."
+        )
     parsed = DeploymentName(name or name_for(model))
     directory = Path(model)
     if directory.is_dir() and not (directory / MLMODEL_FILE).exists():

@@ -12,7 +12,8 @@ from triton_deploy_core import noted_parts
 from triton_deploy_core.errors import BlobNotFoundError
 from triton_deploy_core.layout import prefix, version_of
 from triton_deploy_core.names import DeploymentName
-from triton_deploy_core.ports.store import BlobStore
+from triton_deploy_core.package import ModelPackage, VersionPackage
+from triton_deploy_core.ports.store import BlobStore, StoredBlob
 from triton_deploy_core.snapshot import Snapshot
 
 CHAIN_FILE = "mlflow-ensemble.json"
@@ -41,3 +42,19 @@ def parts_in(
             continue
         found.update(noted_parts.decode(data, now.name))
     return frozenset(found)
+
+
+def listed_in(
+    store: BlobStore, package: ModelPackage, owner: DeploymentName
+) -> tuple[DeploymentName, ...]:
+    """Return the parts of a package that is a version which the repository keeps.
+
+    Args:
+        store: the repository.
+        package: any package; one whose files are not the ensemble's own has none.
+        owner: the ensemble.
+    """
+    source = package.files.get(CHAIN_FILE) if isinstance(package, VersionPackage) else None
+    if not (isinstance(source, StoredBlob) and source.key.startswith(prefix(owner))):
+        return ()
+    return noted_parts.decode(store.read(source.key).data, owner)

@@ -47,28 +47,28 @@ class CompositeOperation(Operation):
         part_of: DeploymentName | None = None,
         parts: Sequence[DeploymentName] = (),
     ) -> Deployment:
-        """Make a package what the name serves: see `Operation.deploy`.
+        """Make a package what the name serves: see `Operation.deploy`, which finds `parts` itself.
 
         New parts are loaded first, each by itself. Then a copy of the ensemble is, where anything
         serves already: Triton *unloads* an ensemble that it finds wrong. Only then is the
         ensemble's own configuration written, which is the commit, as for any model. What no
         version needs any more goes last.
         """
+        del parts
         present = self._parts.named_in(now)
         deploy = partial(super().deploy, servers=servers, keep_versions=keep_versions, force=force)
-        if not isinstance(package, EnsemblePackage):
-            if not present:
-                return deploy(package, now, part_of=part_of, parts=parts)
-            return self._with_parts(
-                sorted(present), lambda: deploy(package, now, part_of=part_of, parts=parts)
-            )
-        allotted = self._parts.allot(package.steps, present)
-        version = _version(package, allotted)
-        names = tuple(one.name for one in allotted)
-        if not self._changes(version, now, keep_versions, force=force, servers=servers):
-            return deploy(version, now, parts=names)
-        new = [one for one in allotted if one.is_new]
-        rehearsal = self._rehearsal(version, now, {*present, *names})
+        new: list[Allotted] = []
+        if isinstance(package, EnsemblePackage):
+            allotted = self._parts.allot(package.steps, present)
+            new = [one for one in allotted if one.is_new]
+            names = tuple(one.name for one in allotted)
+            version: ModelPackage = _version(package, names)
+        else:
+            version, names = package, self._parts.listed_in(package)
+        is_plain = not (names or present)
+        if is_plain or not self._changes(version, now, keep_versions, force, servers):
+            return deploy(version, now, part_of=part_of, parts=names)
+        rehearsal = self._rehearsal(version, now, {*present, *names}) if names else ()
         noted = [*(one.name for one in rehearsal), *sorted({*present, *names})]
 
         def put_up() -> Deployment:
@@ -154,7 +154,7 @@ class CompositeOperation(Operation):
                 )
 
     def _changes(
-        self, version: VersionPackage, now: Snapshot, keep: int, *, force: bool, servers: str
+        self, version: ModelPackage, now: Snapshot, keep: int, force: bool, servers: str
     ) -> bool:
         if force or now.record is None or now.record.servers != servers:
             return True
@@ -164,7 +164,7 @@ class CompositeOperation(Operation):
         return plan.changes(now)
 
     def _rehearsal(
-        self, version: VersionPackage, now: Snapshot, taken: set[DeploymentName]
+        self, version: ModelPackage, now: Snapshot, taken: set[DeploymentName]
     ) -> tuple[Allotted, ...]:
         if not now.exists:
             return ()
@@ -188,8 +188,7 @@ class CompositeOperation(Operation):
             )
 
 
-def _version(package: EnsemblePackage, allotted: tuple[Allotted, ...]) -> VersionPackage:
-    names = [one.name for one in allotted]
+def _version(package: EnsemblePackage, names: Sequence[DeploymentName]) -> VersionPackage:
     return VersionPackage(
         origin=package.origin,
         files={chain.CHAIN_FILE: Content(noted_parts.encode(names))},

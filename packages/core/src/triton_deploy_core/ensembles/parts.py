@@ -29,6 +29,7 @@ from triton_deploy_core.layout import prefix, versions
 from triton_deploy_core.lease import holding
 from triton_deploy_core.names import DeploymentName, part_name
 from triton_deploy_core.operation import Operation
+from triton_deploy_core.package import ModelPackage
 from triton_deploy_core.ports.progress import Progress
 from triton_deploy_core.ports.server import InferenceServer
 from triton_deploy_core.ports.store import BlobStore
@@ -76,6 +77,10 @@ class Parts:
     def named_in(self, now: Snapshot) -> frozenset[DeploymentName]:
         """Return the parts of what is deployed, and of what is kept."""
         return chain.parts_in(self._store, now)
+
+    def listed_in(self, package: ModelPackage) -> tuple[DeploymentName, ...]:
+        """Return the parts of a package that is a kept version of the ensemble."""
+        return chain.listed_in(self._store, package, self._owner)
 
     def allot(
         self, steps: Sequence[Step], present: Collection[DeploymentName]
