@@ -8,13 +8,20 @@ import pytest
 
 from triton_deploy_core.errors import (
     DeploymentNotFoundError,
+    LoadFailedError,
     NoPreviousVersionError,
     NotOursError,
 )
 from triton_deploy_core.package import Origin, VersionPackage
 from triton_deploy_core.ports.store import Content, LocalFile
 from triton_deploy_core.testing.store_faults import CountMoments, CrashAt, SimulatedCrash
-from triton_deploy_core.testing.world import CONFIG, SimulatedWorld, tree_package, version_package
+from triton_deploy_core.testing.world import (
+    CONFIG,
+    SimulatedWorld,
+    ensemble_package,
+    tree_package,
+    version_package,
+)
 
 OTHER_CONFIG = CONFIG + b"dynamic_batching { }\n"
 LARGE = b"e" * 100_000
@@ -88,6 +95,37 @@ def test_large_files_beside_the_versions_stay_as_long_as_a_kept_version_needs_th
     world.service.update("iris", _package(2))
     world.service.update("iris", _package(3))
     assert "iris/env-1.tar.gz" not in world.store.snapshot()
+
+
+def test_an_ensemble_goes_back_with_its_parts():
+    world = SimulatedWorld()
+    world.service.create("iris", ensemble_package(b"pre", b"old"))
+    world.service.update("iris", ensemble_package(b"pre", b"new"))
+    since = len(world.store.calls)
+    done = world.service.rollback("iris")
+    assert done.record.parts == ("iris.preprocess.1", "iris.model.1")
+    assert world.serves_chain("iris") == [b"pre", b"old"]
+    assert all(key.startswith("iris.rehearsal.") for key in _transferred(world, since))
+    assert world.service.get("iris").differences == ()
+    world.service.rollback("iris")
+    assert world.serves_chain("iris") == [b"pre", b"new"]
+    # And to a plain model and back, with what of the ensemble is kept.
+    world.service.update("iris", version_package(b"plain", 7))
+    assert world.service.rollback("iris").record.parts == ("iris.preprocess.1", "iris.model.2")
+    assert world.serves_chain("iris") == [b"pre", b"new"]
+    done = world.service.rollback("iris")
+    assert (world.serves_chain("iris"), done.record.parts) == ([b"plain"], ())
+
+
+def test_an_ensemble_whose_kept_part_is_broken_does_not_go_back():
+    world = SimulatedWorld()
+    world.service.create("iris", ensemble_package(b"pre", b"old"))
+    world.service.update("iris", ensemble_package(b"pre", b"new"))
+    world.store.seed({"iris.model.1/1/model.onnx": b"broken no such op"})
+    with pytest.raises(LoadFailedError, match="no such op"):
+        world.service.rollback("iris")
+    assert world.serves_chain("iris") == [b"pre", b"new"]
+    assert world.server.is_ready()
 
 
 def _refusal(world: SimulatedWorld, name: str = "iris", **how: int) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlflow_triton import bootstrap
 from mlflow_triton.configuring import LaidOut
+from mlflow_triton.ensemble_packaging import MODEL, StepModel, chained, make_ensemble
 from mlflow_triton.layout_check import check_layout, check_tree
 from mlflow_triton.layout_check_tree import read_tree
 from mlflow_triton.mlmodel import MLMODEL_FILE
@@ -21,7 +24,7 @@ from triton_deploy_core.errors import (
     InvalidRequestError,
     InvalidSettingError,
 )
-from triton_deploy_core.names import DeploymentName
+from triton_deploy_core.names import DeploymentName, part_name
 from triton_deploy_core.package import CONFIG_FILE, ModelPackage, VersionPackage
 from triton_deploy_core.ports.source import LocatedModel
 from triton_deploy_core.problems import Problem
@@ -38,7 +41,8 @@ class Checked:
         model: as its user wrote it.
         name: the deployment's name.
         flavor: as which flavor it would be deployed; None where it is not fit for any.
-        files: path in the deployment's directory → size in bytes.
+        files: path in the deployment's directory → size in bytes; of an ensemble, path in the
+            repository.
         config: the text of ``config.pbtxt``; None where there is none.
         problems: all that Triton would refuse.
     """
@@ -73,17 +77,13 @@ def check_model(model: str, flavor: str | None, settings: Settings, *, name: str
         InvalidNameError: it can't be called so.
         ModelSourceError: there is no such model.
     """
-    if settings.steps:
-        raise InvalidSettingError(
-            "preprocess and postprocess can't be checked ahead: leave them out, and check each of "
-            "these models by itself. How they go together is seen to by create and update, before "
-            "anything is touched."
-        )
     parsed = DeploymentName(name or name_for(model))
     directory = Path(model)
     if directory.is_dir() and not (directory / MLMODEL_FILE).exists():
         return _check_directory(model, directory, parsed)
     with bootstrap.model_source(settings).open(model) as located:
+        if settings.steps:
+            return _check_chain(model, located, parsed, flavor, settings)
         return _check_located(model, located, parsed, flavor, settings)
 
 
@@ -130,6 +130,36 @@ def _check_located(
         None if config is None else config.decode("utf-8", "replace"),
         _each_once(problems),
     )
+
+
+def _check_chain(
+    model: str, located: LocatedModel, name: DeploymentName, flavor: str | None, settings: Settings
+) -> Checked:
+    """Check an ensemble: its configuration, and the files of all its parts."""
+    source = bootstrap.model_source(settings)
+    with ExitStack() as stack:
+        steps = chained(
+            settings.steps,
+            StepModel(MODEL, located, flavor),
+            lambda uri: stack.enter_context(source.open(uri)),
+        )
+        try:
+            package = make_ensemble(name, steps, settings.package_options)
+        except (InvalidSettingError, InvalidNameError):
+            raise
+        except InvalidRequestError as error:
+            problems = _each_once(_problems_of(error, model))
+            return Checked(model, str(name), None, {}, None, problems)
+        seen: Counter[str] = Counter()
+        files: dict[str, int] = {}
+        parts = []
+        for step, one in zip(package.steps, steps, strict=True):
+            seen[step.role] += 1
+            parts.append(str(part_name(name, step.role, seen[step.role])))
+            own = _files(step.package, one.model.registry_version or 1)
+            files |= {f"{parts[-1]}/{path}": size for path, size in own.items()}
+        config = package.config(parts).decode("utf-8", "replace")
+    return Checked(model, str(name), package.origin.flavor, files, config, ())
 
 
 def _files(package: ModelPackage, version: int) -> dict[str, int]:

@@ -114,19 +114,14 @@ def _package(
     from mlflow_triton.ensemble_packaging import (  # noqa: PLC0415 (imports protobuf)
         MODEL,
         StepModel,
+        chained,
         make_ensemble,
     )
 
     with ExitStack() as stack:
-
-        def located(role: str) -> list[StepModel]:
-            return [
-                StepModel(
-                    role, stack.enter_context(_opened(service, step.uri, settings)), step.flavor
-                )
-                for step in settings.steps
-                if step.role == role
-            ]
-
-        steps = [*located("preprocess"), StepModel(MODEL, model, flavor), *located("postprocess")]
+        steps = chained(
+            settings.steps,
+            StepModel(MODEL, model, flavor),
+            lambda uri: stack.enter_context(_opened(service, uri, settings)),
+        )
         yield make_ensemble(DeploymentName(name), steps, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from triton_deploy_transport.pbtxt import parse, to_text
 
 if TYPE_CHECKING:
     from mlflow_triton.flavors.packaging import PackageOptions
+    from mlflow_triton.settings import StepSetting
     from triton_deploy_core.names import DeploymentName
     from triton_deploy_core.ports.source import LocatedModel
 
@@ -38,6 +39,25 @@ class StepModel:
     role: str
     model: LocatedModel
     flavor: str | None = None
+
+
+def chained(
+    steps: Sequence[StepSetting], middle: StepModel, locate: Callable[[str], LocatedModel]
+) -> list[StepModel]:
+    """Return the models of a chain, in the order in which a request passes through them.
+
+    Args:
+        steps: those that the settings name.
+        middle: the model that they are there for.
+        locate: finds a model by its URI.
+    """
+
+    def of(role: str) -> list[StepModel]:
+        return [
+            StepModel(role, locate(step.uri), step.flavor) for step in steps if step.role == role
+        ]
+
+    return [*of("preprocess"), middle, *of("postprocess")]
 
 
 def make_ensemble(
