@@ -44,7 +44,7 @@ def quickstart(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Every test: unit, contract, property, and end to end on real servers."""
-    install(session, "mlflow", *nox.project.dependency_groups(PROJECT, "test"))
+    install(session, "mlflow", *nox.project.dependency_groups(PROJECT, "test", "docs"))
     # Most of the time goes into waiting for servers: more workers than cores is right.
     session.run(
         "pytest",
@@ -153,6 +153,14 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation's site and serve it; ``-- build`` only builds it, in build/site."""
+    install(session, *nox.project.dependency_groups(PROJECT, "docs"))
+    session.env["NO_MKDOCS_2_WARNING"] = "1"  # which ADR 20 is about
+    session.run("python", "-m", "mkdocs", *(session.posargs or ("serve",)))
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build all six, look at what was built, and use it from empty environments."""
     dist = ROOT / "dist"
@@ -230,7 +238,7 @@ def constraints(session: nox.Session) -> None:
         session.run(
             *("uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.10"),
             *("--no-emit-index-url", "--no-emit-find-links", "--no-header", "--no-annotate"),
-            *("--group=test", "--group=lint", "--all-extras"),
+            *("--group=test", "--group=lint", "--group=docs", "--all-extras"),
             *(f"--no-emit-package={name}" for name in DISTRIBUTIONS),
             *(f"--output-file={output}", str(extra), *sources),
         )
