@@ -147,8 +147,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    """The data path against the libraries alone; figures for benchmarks/README.md."""
-    install(session, "boto3", "obstore")
+    """Against the libraries alone; ``-- --quick`` and more: see benchmarks/README.md."""
+    install(session, "mlflow", "boto3", "obstore", "tritonclient[grpc,http]", "matplotlib")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

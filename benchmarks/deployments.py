@@ -1,45 +1,53 @@
-"""List and delete 1,000 deployments of four files each."""
+"""List and delete many deployments of four files each."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import obstore
 from obstore.store import S3Store as Bucket
 
-from benchmarks.libraries import BUCKET, IN_FLIGHT, boto3_client, for_each, obstore_bucket
+from benchmarks.libraries import BUCKET, IN_FLIGHT, OBSTORE, boto3_client, for_each, obstore_bucket
 from benchmarks.measuring import Way, compare
+from benchmarks.results import Result
+from benchmarks.sizes import Size
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import Origin
 from triton_deploy_core.ports.progress import NoProgress
+from triton_deploy_core.ports.single_server import SingleServer
 from triton_deploy_core.ports.store import Content, Transfer
 from triton_deploy_core.records import Record
 from triton_deploy_core.service import DeploymentService
 from triton_deploy_storage.s3 import S3Store
 from triton_deploy_transport.pbtxt import PbtxtFormat
 
-NAMES = [f"model-{number:04}" for number in range(1000)]
 ROOT = "repository/"
 
 
-class EverythingServes:
+class EverythingServes(SingleServer):
     """A server that has loaded all, and takes no time to say so."""
 
     url = "nowhere"
 
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+
     def loaded(self) -> frozenset[tuple[str, int]]:
-        return frozenset((name, 1) for name in NAMES)
+        return frozenset((name, 1) for name in self._names)
 
 
-def run(endpoint: str, _: Path, rounds: int) -> None:
+def run(endpoint: str, _: Path, size: Size, away: str) -> list[Result]:
+    names = [f"model-{number:04}" for number in range(size.deployments)]
     client, bucket = boto3_client(endpoint), obstore_bucket(endpoint)
     client.create_bucket(Bucket=BUCKET)
     store = S3Store(f"s3://{endpoint}/{BUCKET}/{ROOT.strip('/')}")
-    server: Any = EverythingServes()
+    server: Any = EverythingServes(names)
     service = DeploymentService(store, server, PbtxtFormat())
-    files = [transfer for name in NAMES for transfer in deployment(name, store.location)]
+    files = [transfer for name in names for transfer in deployment(name, store.location)]
     keys = [transfer.key for transfer in files]
 
     def fill() -> None:
@@ -47,33 +55,34 @@ def run(endpoint: str, _: Path, rounds: int) -> None:
 
     fill()
     # Once, so that no way pays for a connection that another has made.
-    assert len(service.list()) == len(NAMES)
-    compare(
-        "list 1,000 deployments",
-        [
-            Way("one after another", lambda: list_one_by_one(client), rounds=1),
-            Way("`obstore`", lambda: list_by_obstore(bucket)),
-            Way("`DeploymentService.list`", service.list),
-            Way("the same, with a new client", lambda: list_anew(store.location)),
-        ],
-        best="`obstore`",
-        rounds=rounds,
-    )
-    compare(
-        f"delete the {len(keys):,} files of 1,000 deployments",
-        [
-            Way(
-                "`delete_object`, one after another",
-                lambda: delete_one_by_one(client, keys),
-                fill,
-                1,
-            ),
-            Way("`obstore`", lambda: obstore.delete(bucket, [ROOT + key for key in keys]), fill),
-            Way("this adapter", lambda: store.delete(keys), fill),
-        ],
-        best="`obstore`",
-        rounds=rounds,
-    )
+    assert len(service.list()) == len(names)
+    by_obstore = obstore_of(bucket, len(names))
+    one_by_one = partial(delete_one_by_one, client, keys)
+    return [
+        *compare(
+            "deployments",
+            f"list {len(names):,} deployments, {away}",
+            [
+                Way("one by one", partial(list_one_by_one, client), rounds=1),
+                Way(OBSTORE, by_obstore),
+                Way("this project", service.list, ours=True),
+                Way("this project, a new client", partial(list_anew, store, server), ours=True),
+            ],
+            baseline=OBSTORE,
+            rounds=size.rounds,
+        ),
+        *compare(
+            "deployments",
+            f"delete their {len(keys):,} files, {away}",
+            [
+                Way("one by one", one_by_one, fill, 1),
+                Way(OBSTORE, lambda: obstore.delete(bucket, [ROOT + key for key in keys]), fill),
+                Way("this project", lambda: store.delete(keys), fill, ours=True),
+            ],
+            baseline=OBSTORE,
+            rounds=size.rounds,
+        ),
+    ]
 
 
 def deployment(name: str, location: str) -> list[Transfer]:
@@ -97,18 +106,19 @@ def list_one_by_one(client: Any) -> None:
             json.loads(client.get_object(Bucket=BUCKET, Key=key)["Body"].read())
 
 
-def list_by_obstore(bucket: Bucket) -> None:
-    found = obstore.list_with_delimiter(bucket, ROOT.strip("/"))["common_prefixes"]
-
+def obstore_of(bucket: Bucket, count: int) -> Callable[[], None]:
     def read(directory: str) -> object:
         return json.loads(bytes(obstore.get(bucket, f"{directory}/mlflow-meta.json").bytes()))
 
-    assert len(for_each(read, found, IN_FLIGHT)) == len(NAMES)
+    def act() -> None:
+        found = obstore.list_with_delimiter(bucket, ROOT.strip("/"))["common_prefixes"]
+        assert len(for_each(read, found, IN_FLIGHT)) == count
+
+    return act
 
 
-def list_anew(location: str) -> None:
-    server: Any = EverythingServes()
-    DeploymentService(S3Store(location), server, PbtxtFormat()).list()
+def list_anew(store: S3Store, server: Any) -> None:
+    DeploymentService(S3Store(store.location), server, PbtxtFormat()).list()
 
 
 def delete_one_by_one(client: Any, keys: list[str]) -> None:

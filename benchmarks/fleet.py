@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import time
 
+from benchmarks.results import Result
+from benchmarks.sizes import Size
 from triton_deploy_core.testing.world import SimulatedWorld, version_package
 
 ANSWER_SECONDS = 0.05
 SERVERS = (1, 10, 100)
 
 
-def run(rounds: int) -> None:
-    """Print how long an update takes over one server and over many.
-
-    Args:
-        rounds: of which the best counts.
-    """
-    print(f"\n## fleet, {ANSWER_SECONDS * 1000:g} ms an answer", flush=True)
-    alone = 0.0
-    for servers in SERVERS:
-        best = min(_update(servers) for _ in range(rounds))
-        alone = alone or best
-        print(f"update, {servers:>4} servers: {best:6.3f} s  {best / alone:5.2f} x", flush=True)
+def run(size: Size) -> list[Result]:
+    best = {servers: min(_update(servers) for _ in range(size.rounds)) for servers in SERVERS}
+    return [
+        Result(
+            benchmark="fleet",
+            case=f"update a fleet of {servers}, {ANSWER_SECONDS * 1000:g} ms an answer",
+            way="this project",
+            ours=True,
+            value=seconds,
+            unit="s",
+            ratio=seconds / best[1],
+            baseline="a fleet of 1",
+        )
+        for servers, seconds in best.items()
+    ]
 
 
 def _update(servers: int) -> float:

@@ -13,6 +13,7 @@ from botocore.config import Config
 from obstore.store import S3Store
 
 BUCKET = "models"
+OBSTORE = "obstore alone"
 IN_FLIGHT = 128
 
 

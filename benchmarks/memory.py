@@ -8,29 +8,44 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.libraries import BUCKET, boto3_client
+from benchmarks.results import Result
+from benchmarks.sizes import Size
 from triton_deploy_core.ports.progress import NoProgress
 from triton_deploy_core.ports.store import LocalFile, Transfer
 from triton_deploy_storage.s3 import S3Store
 from triton_deploy_storage.testing_fast_s3 import FastS3
 
-SIZES = (1_000, 200_000_000, 2_000_000_000)
+NAMES = {1_000: "1 KB", 200_000_000: "200 MB", 2_000_000_000: "2 GB"}
 
 
-def run() -> None:
-    print("\n| one file of | most memory of the process |\n|---|---|")
+def run(size: Size) -> list[Result]:
+    used = {}
     with FastS3() as server, TemporaryDirectory() as directory:
         boto3_client(server.endpoint).create_bucket(Bucket=BUCKET)
         path = Path(directory) / "file"
-        for size in SIZES:
+        for length in size.memory:
             with path.open("wb") as file:
-                file.truncate(size)
+                file.truncate(length)
             done = subprocess.run(
                 [sys.executable, "-m", "benchmarks.memory", server.endpoint, str(path)],
                 check=True,
                 capture_output=True,
                 text=True,
             )
-            print(f"| {size / 1e6:,.3f} MB | {int(done.stdout) / 1024:.0f} MiB |", flush=True)
+            used[length] = int(done.stdout) / 1024
+    return [
+        Result(
+            benchmark="memory",
+            case=f"upload one file of {NAMES[length]}",
+            way="this project",
+            ours=True,
+            value=mebibytes,
+            unit="MiB",
+            ratio=mebibytes / used[size.memory[0]],
+            baseline="a file of 1 KB",
+        )
+        for length, mebibytes in used.items()
+    ]
 
 
 def upload(endpoint: str, path: Path) -> None:

@@ -1,11 +1,7 @@
 """Predictions through the plugin beside the bare tritonclient, on a real Triton of this machine.
 
-    python benchmarks/predictions.py [seconds]
-
-needs ``tritonclient[http,grpc]``. Both sides do the same in turns, one call each, for so many
-seconds a row (5 unless told otherwise), and at least seven times. Shown are the medians of both, in
-milliseconds, and the median of the ratios (or differences) within a pair: what else the machine
-does meets both halves of a pair alike.
+Both sides do the same in turns, one call each. What is kept are the medians of both, and the median
+of the ratios within a pair: what else the machine does meets both halves of a pair alike.
 """
 
 from __future__ import annotations
@@ -16,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +20,8 @@ import tritonclient.grpc
 import tritonclient.http
 from mlflow.deployments import get_deploy_client
 
+from benchmarks.results import Result
+from benchmarks.sizes import Size
 from triton_local_server import LocalTriton
 
 ADD_SUB = """\
@@ -53,22 +51,24 @@ instance_group { kind: KIND_CPU count: 1 }
 """
 MODEL, BATCH = "add_sub", 8
 LEAST_PAIRS = 7
-Run = Callable[[], object]
+Act = Callable[[], object]
+Pairs = list[tuple[float, float]]
 
 
-def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
+def run(size: Size) -> list[Result]:
     with tempfile.TemporaryDirectory() as directory:
         version = Path(directory, MODEL, "1")
         version.mkdir(parents=True)
         (version / "model.py").write_text(ADD_SUB)
         (version.parent / "config.pbtxt").write_text(CONFIG)
         with LocalTriton(directory, load_models=[MODEL]) as triton:
-            in_python(triton, seconds)
-            on_the_command_line(triton, directory, seconds)
+            return [
+                *in_python(triton, size.seconds),
+                *on_the_command_line(triton, directory, size.commands),
+            ]
 
 
-def in_python(triton: LocalTriton, seconds: float) -> None:
+def in_python(triton: LocalTriton, seconds: float) -> Iterator[Result]:
     address = triton.http_url.removeprefix("http://")
     http = tritonclient.http.InferenceServerClient(address)
     grpc = tritonclient.grpc.InferenceServerClient(triton.grpc_url)
@@ -76,34 +76,43 @@ def in_python(triton: LocalTriton, seconds: float) -> None:
     wire = "?shared_memory=off"
     small, megabyte, large = tensor(1, 16), tensor(1, 1 << 17), tensor(1, 1 << 23)
     rows = tensor(10_000, 16)
-    for what, bare, target, array, wanted in (
-        ("1 x 16 floats, HTTP", http, by_http, small, 1.0),
-        ("1 x 16 floats, gRPC", grpc, by_grpc, small, 1.1),
-        ("1 MB, HTTP", http, by_http + wire, megabyte, 1.05),
-        ("1 MB, gRPC", grpc, by_grpc + wire, megabyte, 1.05),
-        ("64 MB, HTTP", http, by_http + wire, large, 1.05),
-        ("64 MB, gRPC", grpc, by_grpc + wire, large, 1.05),
-        ("64 MB, shared memory, HTTP", http, by_http, large, 1 / 4),
-        ("64 MB, shared memory, gRPC", http, by_grpc, large, 1 / 4),
-        ("10,000 rows, HTTP", http, by_http, rows, 1 / 2.5),
-        ("10,000 rows, gRPC", http, by_grpc, rows, 1.0),
+    for case, baseline, bare, target, array in (
+        ("1 x 16 floats, HTTP", "HTTP", http, by_http, small),
+        ("1 x 16 floats, gRPC", "gRPC", grpc, by_grpc, small),
+        ("1 MB, HTTP", "HTTP", http, by_http + wire, megabyte),
+        ("1 MB, gRPC", "gRPC", grpc, by_grpc + wire, megabyte),
+        ("64 MB, HTTP", "HTTP", http, by_http + wire, large),
+        ("64 MB, gRPC", "gRPC", grpc, by_grpc + wire, large),
+        ("64 MB, shared memory, HTTP", "HTTP", http, by_http, large),
+        ("64 MB, shared memory, gRPC", "HTTP", http, by_grpc, large),
+        ("10,000 rows, HTTP", "HTTP, a loop", http, by_http, rows),
+        ("10,000 rows, gRPC", "HTTP, a loop", http, by_grpc, rows),
     ):
-        pairs = paired(of(bare, array), of(get_deploy_client(target), array), seconds)
-        ratio = statistics.median(ours / theirs for theirs, ours in pairs)
-        shown(what, pairs, f"x {ratio:.2f} (wanted {wanted:.2f})")
+        client = get_deploy_client(target)
+        pairs = paired(of(bare, array), of(client, array), seconds, LEAST_PAIRS)
+        yield from results(case, pairs, f"tritonclient alone, {baseline}", "this project")
 
 
-def on_the_command_line(triton: LocalTriton, directory: str, seconds: float) -> None:
+def on_the_command_line(triton: LocalTriton, directory: str, commands: int) -> Iterator[Result]:
     given = Path(directory, "input.json")
     given.write_text('{"inputs": {"INPUT0": [[1, 2]], "INPUT1": [[3, 4]]}}')
-    for what, url in (("HTTP", triton.http_url), ("gRPC", f"grpc://{triton.grpc_url}")):
+    for case, url in (("HTTP", triton.http_url), ("gRPC", f"grpc://{triton.grpc_url}")):
         pairs = paired(
             lambda url=url: command(url, "help"),
             lambda url=url: command(url, "predict", "--name", MODEL, "-I", str(given)),
-            4 * seconds,
+            0,
+            commands,
         )
-        added = statistics.median(ours - theirs for theirs, ours in pairs)
-        shown(f"predict beside help, {what}", pairs, f"{1000 * added:+.0f} ms (wanted +250)")
+        whole = f"a whole command, {case}"
+        yield from results(whole, pairs, "mlflow deployments help", "mlflow deployments predict")
+
+
+def results(case: str, pairs: Pairs, baseline: str, way: str) -> Iterator[Result]:
+    """Yield both sides; the ratio is the median of those within a pair."""
+    bare, ours = (statistics.median(side) for side in zip(*pairs, strict=True))
+    ratio = statistics.median(our / their for their, our in pairs)
+    for name, seconds, ratio_, is_ours in ((baseline, bare, 1.0, False), (way, ours, ratio, True)):
+        yield Result("predictions", case, name, is_ours, seconds, "s", ratio_, baseline)
 
 
 def command(url: str, *arguments: str) -> None:
@@ -120,7 +129,7 @@ def tensor(rows: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).random((rows, width), dtype=np.float32)
 
 
-def of(client: object, array: np.ndarray) -> Run:
+def of(client: object, array: np.ndarray) -> Act:
     """Return one prediction: of the plugin, or the bare client's in a loop of batches."""
     if hasattr(client, "predict"):
         return lambda: client.predict(MODEL, {"INPUT0": array, "INPUT1": array})
@@ -138,13 +147,12 @@ def of(client: object, array: np.ndarray) -> Run:
     return bare
 
 
-def paired(bare: Run, ours: Run, seconds: float) -> list[tuple[float, float]]:
+def paired(bare: Act, ours: Act, seconds: float, least: int) -> Pairs:
     """Return the seconds that each took, call by call; who goes first changes with each pair."""
-    pairs = []
-    for _ in range(3):  # for warming up
-        bare(), ours()
+    pairs: Pairs = []
+    bare(), ours()  # for warming up
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(pairs) < LEAST_PAIRS:
+    while time.perf_counter() < end or len(pairs) < least:
         if len(pairs) % 2:
             pairs.append((timed(bare), timed(ours)))
         else:
@@ -152,16 +160,7 @@ def paired(bare: Run, ours: Run, seconds: float) -> list[tuple[float, float]]:
     return pairs
 
 
-def timed(run: Run) -> float:
+def timed(act: Act) -> float:
     start = time.perf_counter()
-    run()
+    act()
     return time.perf_counter() - start
-
-
-def shown(what: str, pairs: list[tuple[float, float]], verdict: str) -> None:
-    theirs, ours = (1000 * statistics.median(side) for side in zip(*pairs, strict=True))
-    print(f"{what:28} bare {theirs:8.2f} ms   plugin {ours:8.2f} ms   {verdict}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""2,000 files of 4 KB, and one of 200 MB."""
+"""Uploads of many small files, and of one large file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.libraries import (
     BUCKET,
+    OBSTORE,
     boto3_client,
     obstore_bucket,
     upload_by_obstore,
@@ -14,20 +15,20 @@ from benchmarks.libraries import (
     upload_one_by_one,
 )
 from benchmarks.measuring import Way, compare
+from benchmarks.results import Result
+from benchmarks.sizes import Size
 from triton_deploy_core.ports.progress import NoProgress
 from triton_deploy_core.ports.store import LocalFile, Transfer
 from triton_deploy_storage.s3 import S3Store
 
-SMALL = 2000
 
-
-def run(endpoint: str, directory: Path, rounds: int) -> None:
-    small = [directory / str(number) for number in range(SMALL)]
+def run(endpoint: str, directory: Path, size: Size, away: str) -> list[Result]:
+    small = [directory / str(number) for number in range(size.files)]
     for path in small:
         path.write_bytes(os.urandom(4096))
     large = directory / "large"
     with large.open("wb") as file:
-        for _ in range(200):
+        for _ in range(size.megabytes):
             file.write(os.urandom(1_000_000))
     client = boto3_client(endpoint)
     client.create_bucket(Bucket=BUCKET)
@@ -40,24 +41,16 @@ def run(endpoint: str, directory: Path, rounds: int) -> None:
         ]
         store.transfer(transfers, NoProgress())
 
-    for title, files in ((f"{SMALL:,} x 4 KB", small), ("1 x 200 MB", [large])):
-        alone = 1 if len(files) > 1 else rounds
-        compare(
-            title,
-            [
-                Way(
-                    "`upload_file`, one after another",
-                    lambda: upload_one_by_one(client, files),  # noqa: B023
-                    rounds=alone,
-                ),
-                Way(
-                    "`upload_file` in 16 threads",
-                    lambda: upload_in_threads(client, files),  # noqa: B023
-                    rounds=alone,
-                ),
-                Way("`obstore`", lambda: upload_by_obstore(bucket, files)),  # noqa: B023
-                Way("this adapter", lambda: upload(files)),  # noqa: B023
-            ],
-            best="`obstore`",
-            rounds=rounds,
-        )
+    def case(title: str, files: list[Path], slow: int) -> list[Result]:
+        ways = [
+            Way("one by one", lambda: upload_one_by_one(client, files), rounds=slow),
+            Way("boto3, 16 threads", lambda: upload_in_threads(client, files), rounds=slow),
+            Way(OBSTORE, lambda: upload_by_obstore(bucket, files)),
+            Way("this project", lambda: upload(files), ours=True),
+        ]
+        return compare("uploads", f"{title}, {away}", ways, baseline=OBSTORE, rounds=size.rounds)
+
+    return [
+        *case(f"upload {size.files:,} files of 4 KB", small, 1),
+        *case(f"upload {size.megabytes} MB", [large], size.rounds),
+    ]
