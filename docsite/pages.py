@@ -6,17 +6,19 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from docsite import command_help, settings_tables
+from docsite import benchmark_tables, command_help, settings_tables
 from docsite.decisions import decisions
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+_RUN = DOCS / "benchmarks.json"
 _PACKAGES = ("core", "storage", "transport", "local-server", "mlflow-plugin", "publish-cli")
 
 INCLUDED: Mapping[str, str] = {
     "CHANGELOG.md": "project/changelog.md",
     "CONTRIBUTING.md": "project/contributing.md",
     "README.md": "index.md",
+    "benchmarks/README.md": "project/benchmarks.md",
     **{f"packages/{name}/README.md": f"packages/{name}.md" for name in _PACKAGES},
 }
 """File of the repository → page of the site. The site's first page is its own."""
@@ -28,6 +30,8 @@ _MADE: Mapping[str, Callable[[], str]] = {
     "verbs": command_help.verbs,
     "help": command_help.help_of_target,
     "programs": lambda: command_help.help_of_programs(ROOT),
+    "machine": lambda: benchmark_tables.machine(_RUN),
+    "plots": lambda: benchmark_tables.plots_and_tables(_RUN),
     "decisions": lambda: decisions(DOCS / "adr"),
 }
 _MARK = re.compile(r"^<!-- made: (?P<what>.+?) -->$", re.MULTILINE)

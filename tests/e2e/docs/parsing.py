@@ -151,6 +151,12 @@ def _check_publish(arguments: list[str], _: Mapping[str, str]) -> None:
     _check_click(importlib.import_module("triton_publish.cli").main, arguments)
 
 
+def _check_compare(arguments: list[str], _: Mapping[str, str]) -> None:
+    old, new = arguments
+    assert (ROOT / old).exists(), old
+    assert new.endswith(".json"), new
+
+
 def _check_benchmarks(arguments: list[str], _: Mapping[str, str]) -> None:
     assert importlib.import_module("benchmarks.__main__").parsed(arguments)
 
@@ -168,4 +174,5 @@ _MODULES: dict[str, _Check] = {
     "nox": _check_nox,
     "triton_local_server": lambda arguments, _: parse_local_server(arguments) and None,
     "benchmarks": _check_benchmarks,
+    "benchmarks.compare": _check_compare,
 }

@@ -54,6 +54,10 @@ def _bad_directory(page: PageRun) -> None:
     (directory / "config.pbtxt").write_text('name: "iris2"\nbackend: "onnxruntime"\n')
 
 
+def _iris_deployed(_: PageRun) -> None:
+    _deploy("iris", "models:/iris/1")
+
+
 def _production_config(page: PageRun) -> None:
     (page.directory / "production.pbtxt").write_text("max_batch_size: 8\n")
 
@@ -93,6 +97,7 @@ PREPARATIONS: dict[str, Callable[[PageRun], None]] = {
     "array": _array,
     "examples": _examples,
     "input": _input,
+    "iris-deployed": _iris_deployed,
     "one-of-two-unloaded": _one_of_two_unloaded,
     "production-config": _production_config,
     "two-after-a-restart": _two_after_a_restart,
