@@ -14,47 +14,58 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 START_SECONDS = 180.0
+STOP_SECONDS = 20.0
 
 
-def main() -> int:
-    """Start the server, run the command, stop the server."""
-    python, *command = sys.argv[1:]
+@contextmanager
+def mlflow_server(*options: str, directory: Path, python: str = sys.executable) -> Iterator[str]:
+    """Run ``mlflow server`` in a directory; the context's value is its URL.
+
+    Args:
+        options: more of its options.
+        directory: where it works, and writes its log.
+        python: the interpreter that has MLflow.
+
+    Raises:
+        RuntimeError: it did not start.
+    """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(prefix="mlflow-server-") as directory:
-        log = Path(directory, "log")
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                [
-                    *(os.path.abspath(python), "-m", "mlflow", "server", "--host", "127.0.0.1"),  # noqa: PTH100 (a link stays one)
-                    *("--port", str(port), "--workers", "1"),
-                    *("--backend-store-uri", f"sqlite:///{directory}/mlflow.db"),
-                    *("--artifacts-destination", f"{directory}/artifacts"),
-                ],
-                cwd=directory,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            _wait_for(url, server, log)
-            filled = [word.replace("{url}", url) for word in command]
-            return subprocess.run(filled, check=False).returncode
-        finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait(30)
+    command = [
+        *(python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", "1", *options),
+    ]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    log = directory / "log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=clean | {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(url, server, log)
+        yield url
+    finally:
+        _stop(server)
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not _answers(url):
         if server.poll() is not None or time.monotonic() > deadline:
-            sys.exit(f"the MLflow server did not start:\n{log.read_text()}")
+            raise RuntimeError(f"the MLflow server did not start: {log.read_text()}")
         time.sleep(0.2)
 
 
@@ -62,8 +73,35 @@ def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=5):  # noqa: S310 (it is http)
             return True
+    except urllib.error.HTTPError as error:
+        error.close()
     except OSError:
-        return False
+        pass
+    return False
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(server.pid, sign)
+        except ProcessLookupError:
+            return
+        try:
+            server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def main() -> int:
+    """Start the server, run the command, stop the server."""
+    python, *command = sys.argv[1:]
+    with tempfile.TemporaryDirectory(prefix="mlflow-server-") as scratch:
+        directory = Path(scratch)
+        store = ("--backend-store-uri", f"sqlite:///{directory}/mlflow.db")
+        artifacts = ("--artifacts-destination", str(directory / "artifacts"))
+        with mlflow_server(*store, *artifacts, directory=directory, python=python) as url:
+            filled = [word.replace("{url}", url) for word in command]
+            return subprocess.run(filled, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A headless Chromium for tests of pages, and MLflow's server with pages.
+"""A headless Chromium for tests of pages.
 
 The fixtures `browser` and `page` are Playwright's, which drives the Chromium of the system, not
 one that it downloads.
@@ -8,16 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -37,8 +28,6 @@ FLAGS = [
     "--no-sandbox",  # it does not start for root otherwise
 ]
 PATIENCE_MS = 60_000
-START_SECONDS = 120.0
-STOP_SECONDS = 20.0
 
 
 def _chromium() -> str:
@@ -74,63 +63,3 @@ def page(browser: Browser) -> Iterator[Page]:
     expect.set_options(timeout=PATIENCE_MS)
     yield context.new_page()
     context.close()
-
-
-@pytest.fixture(scope="session")
-def mlflow_server() -> Callable[..., AbstractContextManager[str]]:
-    """Starts ``mlflow server`` with options in a directory; the context's value is its URL."""
-    return _mlflow_server
-
-
-@contextmanager
-def _mlflow_server(*options: str, directory: Path) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", "1", *options),
-    ]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    log = directory / "log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=clean | {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _await_health(url, server, log)
-        yield url
-    finally:
-        _stop(server)
-
-
-def _await_health(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5):
-                return
-        except urllib.error.HTTPError as error:
-            error.close()
-        except OSError:
-            pass
-        time.sleep(0.2)
-    pytest.fail(f"mlflow server did not start: {log.read_text()}")
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(server.pid, sign)
-        except ProcessLookupError:
-            return
-        try:
-            server.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue

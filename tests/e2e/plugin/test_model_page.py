@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.deployments import get_deploy_client
 from playwright.sync_api import Page, expect
+from with_mlflow_server import mlflow_server
 
 MODEL = "onnx_float32_int32_int32"
 
 
 @pytest.fixture(scope="module")
-def server(
-    store: Any,
-    tmp_path_factory: pytest.TempPathFactory,
-    mlflow_server: Callable[..., AbstractContextManager[str]],
-) -> Iterator[str]:
+def server(store: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An MLflow with pages, of the models that these tests have."""
     directory = tmp_path_factory.mktemp("server")
     with mlflow_server("--backend-store-uri", store.tracking_uri, directory=directory) as url:

@@ -5,13 +5,13 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from with_mlflow_server import mlflow_server
 
 from mlflow_triton.source import MlflowSource
 
@@ -61,10 +61,7 @@ def local_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="session")
-def server_store(
-    tmp_path_factory: pytest.TempPathFactory,
-    mlflow_server: Callable[..., AbstractContextManager[str]],
-) -> Iterator[Store]:
+def server_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     directory = tmp_path_factory.mktemp("server")
     with mlflow_server(
         *("--backend-store-uri", f"sqlite:///{directory}/mlflow.db"),
