@@ -105,8 +105,8 @@ def test_a_version_that_was_deleted_is_no_trouble(client, warnings_told):
     gone = RegisteredVersion("iris", str(extra.version))
     PROD.deployed(deployment(), gone)
     client.delete_model_version("iris", gone.version)
-    PROD.deployed(deployment(), FIRST, before=gone.uri)
-    PROD.deleted(gone.uri)
+    PROD.deployed(deployment(), FIRST, before=f"models:/iris/{gone.version}")
+    PROD.deleted(f"models:/iris/{gone.version}")
     assert FIRST.tags(client) == {}
     assert warnings_told() == []
 

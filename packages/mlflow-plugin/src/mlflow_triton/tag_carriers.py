@@ -25,11 +25,6 @@ from triton_deploy_core.ports.source import LocatedModel
 class Carrier(Protocol):
     """One of MLflow's things that has tags."""
 
-    @property
-    def uri(self) -> str:
-        """How messages name it."""
-        ...
-
     def tags(self, client: MlflowClient) -> Mapping[str, str]:
         """Return its tags."""
         ...
@@ -50,11 +45,6 @@ class RegisteredVersion:
     name: str
     version: str
 
-    @property
-    def uri(self) -> str:
-        """How messages name it."""
-        return f"models:/{self.name}/{self.version}"
-
     def tags(self, client: MlflowClient) -> Mapping[str, str]:
         """Return its tags."""
         return dict(client.get_model_version(self.name, self.version).tags)
@@ -74,11 +64,6 @@ class LoggedModel:
 
     model_id: str
 
-    @property
-    def uri(self) -> str:
-        """How messages name it."""
-        return f"models:/{self.model_id}"
-
     def tags(self, client: Any) -> Mapping[str, str]:
         """Return its tags."""
         return dict(client.get_logged_model(self.model_id).tags)
@@ -97,11 +82,6 @@ class LoggingRun:
     """A run, for a model that MLflow 2 logged there."""
 
     run_id: str
-
-    @property
-    def uri(self) -> str:
-        """How messages name it."""
-        return f"runs:/{self.run_id}"
 
     def tags(self, client: MlflowClient) -> Mapping[str, str]:
         """Return its tags."""
