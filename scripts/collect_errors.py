@@ -41,7 +41,7 @@ with the status that is named here; MLflow's own command ends with 1. The core r
 
 WHAT_TO_DO = {
     "DeployError": "The base of all below: catch it to catch them all.",
-    "InvalidRequestError": "Nothing was touched. Change what was asked for, as the message says.",
+    "InvalidRequestError": "Change what was asked for, as the message says.",
     "InvalidNameError": "Choose another name for the deployment.",
     "InvalidPackageError": "Mend the model or its `config.pbtxt`, and log it again; `mlflow-triton check` lists all "
     "problems at once. Where Triton is to decide: `-C check=off`.",
@@ -82,7 +82,10 @@ WHAT_TO_DO = {
 
 _LOCAL = "triton_local_server"
 _PLACEHOLDER = "<…>"
-_MOST = 8
+_ALIKE = 24
+"""Messages from one place that begin with so many characters in common are one."""
+_SHORTEST = 12
+"""What is shorter is what a test raised to see it come through."""
 
 
 # What runs inside pytest.
@@ -158,7 +161,9 @@ def messages(places: Iterable[Any]) -> dict[str, list[str]]:
         else:
             told[kind, path, line].add(_without_volatile(text))
     for (kind, _, _), texts in told.items():
-        written[kind] |= set(sorted(texts, key=lambda text: (len(text), text))[:_MOST])
+        shortest_last = sorted(texts, key=lambda text: (-len(text), text))
+        alike = {text[:_ALIKE]: text for text in shortest_last if len(text) >= _SHORTEST}
+        written[kind] |= set(alike.values())
     return {kind: sorted(texts) for kind, texts in written.items()}
 
 
@@ -220,7 +225,7 @@ _VOLATILE = (
     (re.compile(r"(?:[a-z][a-z0-9+]*://)[^\s'\",;)]+"), "<url>"),
     (re.compile(r"\b(?:localhost|\d+\.\d+\.\d+\.\d+|\[::1?\])(?::\d+)?"), "<host>"),
     (re.compile(r"(?<![\w<])/[\w./~@-]+"), "<path>"),
-    (re.compile(r"b?'[^']*'|b?\"[^\"]*\""), "'<…>'"),
+    (re.compile(r"(?<!\w)b?'[^']*'(?!\w)|\"[^\"]*\""), "'<…>'"),
     (re.compile(r"\b[0-9a-f]{8,}\b"), "<id>"),
     (re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"), "<n>"),
     (re.compile(r"(?:<n>(?:, | x |\.)?){2,}"), "<n>"),

@@ -117,6 +117,39 @@ def test_all_that_is_wrong_with_a_logged_model_is_told_at_once(tmp_path):
     assert "supported: " in done.stdout
 
 
+def _log_onnx(directory: Path) -> Path:
+    import onnx
+    from onnx import TensorProto, helper
+
+    directory.mkdir()
+    tensors = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 2]) for name in ("x", "y")
+    ]
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"])], "g", tensors[:1], tensors[1:]
+    )
+    onnx.save(helper.make_model(graph), directory / "model.onnx")
+    (directory / "MLmodel").write_text("flavors:\n  onnx:\n    data: model.onnx\n")
+    return directory
+
+
+def test_a_logged_model_and_a_chain_of_them(tmp_path):
+    model, before = _log_onnx(tmp_path / "iris"), _log_onnx(tmp_path / "scale")
+    facts = json.loads(_run("check", model, "--json", "-C", "instance_count=3").stdout)
+    assert (facts["fit"], facts["name"], facts["flavor"]) == (True, "iris", "onnx")
+    assert [file["path"] for file in facts["files"]] == ["1/model.onnx"]
+    assert "count: 3" in facts["config"]
+    facts = json.loads(_run("check", model, "--json", "-C", f"preprocess={before}").stdout)
+    assert [file["path"] for file in facts["files"]] == [
+        "iris.preprocess.1/1/model.onnx",
+        "iris.model.1/1/model.onnx",
+    ]
+    assert "ensemble_scheduling" in facts["config"]
+    wrong = _run("check", model, "-C", f"preprocess={EXAMPLE}")
+    assert wrong.exit_code == 1
+    assert "MLmodel" in wrong.stderr
+
+
 @pytest.mark.parametrize("how", ["--repo={}", "-Ctriton_model_repo={}", "environment"])
 def test_names_are_completed_from_a_local_repository(tmp_path, monkeypatch, how):
     for name in ("iris", "iris2", "other"):

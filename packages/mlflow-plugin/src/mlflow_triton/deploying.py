@@ -44,6 +44,7 @@ def create(
         with _package(service, name, model, flavor, settings) as package:
             done = service.create(name, package, servers=servers)
     if settings.tags:
+        service.progress.step("telling MLflow")
         Tagging.of(name, settings).deployed(done, carrier)
     return done.record
 
@@ -83,6 +84,7 @@ def update(
                 servers=settings.servers,
             )
     if settings.tags:
+        service.progress.step("telling MLflow")
         Tagging.of(name, settings).deployed(done, carrier, before.mlflow_model_uri)
     return done.record
 

@@ -35,9 +35,11 @@ def main(*, names: tuple[str, ...], more: tuple[str, ...], given: Given, as_json
     """
     from mlflow_triton import bootstrap  # noqa: PLC0415 (slow)
     from mlflow_triton.command.json_forms import repair_form, write_json  # noqa: PLC0415
+    from mlflow_triton.quiet_libraries import be_quiet  # noqa: PLC0415 (only needed here)
     from mlflow_triton.repair_reports import described, repair  # noqa: PLC0415
     from mlflow_triton.settings import Use  # noqa: PLC0415 (slow)
 
+    be_quiet()
     chosen = tuple(dict.fromkeys((*names, *more)))
     with errors_reported(as_json=as_json):
         settings = given.settings(Use.DEPLOY | Use.UPDATE)

@@ -20,5 +20,6 @@ def roll_back(
     if before is not None and settings.tags:
         from mlflow_triton.tagging import Tagging  # noqa: PLC0415 (imports MLflow)
 
+        service.progress.step("telling MLflow")
         Tagging.of(name, settings).rolled_back(done, before.mlflow_model_uri)
     return done

@@ -28,9 +28,11 @@ def main(*, name: str, version: int | None, given: Given, as_json: bool) -> None
     """
     from mlflow_triton import bootstrap  # noqa: PLC0415 (slow)
     from mlflow_triton.command.json_forms import deployment_form, write_json  # noqa: PLC0415
+    from mlflow_triton.quiet_libraries import be_quiet  # noqa: PLC0415 (only needed here)
     from mlflow_triton.rolling_back import roll_back  # noqa: PLC0415 (slow)
     from mlflow_triton.settings import Use  # noqa: PLC0415 (slow)
 
+    be_quiet()
     with errors_reported(as_json=as_json):
         settings = given.settings(Use.DELETE)
         with bootstrap.deployment_service(settings) as service:
