@@ -16,6 +16,7 @@ every test has a model name of its own and leaves the server ready.
 
 from __future__ import annotations
 
+from triton_deploy_core.testing.server_laws.ensembles import EnsembleLaws
 from triton_deploy_core.testing.server_laws.failed_loads import FailedLoadLaws
 from triton_deploy_core.testing.server_laws.loading import LoadingLaws
 from triton_deploy_core.testing.server_laws.requesting import RequestingLaws
@@ -24,6 +25,6 @@ from triton_deploy_core.testing.server_laws.streaming import StreamingLaws
 
 
 class InferenceServerContract(
-    LoadingLaws, FailedLoadLaws, ServingLaws, RequestingLaws, StreamingLaws
+    LoadingLaws, FailedLoadLaws, ServingLaws, RequestingLaws, StreamingLaws, EnsembleLaws
 ):
     """What every `InferenceServer` does. Its module gives the fixture `harness`."""
