@@ -97,7 +97,11 @@ def test_a_chain_is_deployed_updated_and_deleted_as_one(site, client, models):
     assert created == {"name": "iris", "flavor": "fil"}
     assert is_answer(client.predict("iris", ROWS)["outputs"], few)
     shown = client.get_deployment("iris")
-    assert shown["parts"] == "iris.preprocess.1, iris.model.1, iris.postprocess.1"
+    assert shown["parts"].split(", ") == [
+        f"iris.preprocess.1 ({models['scaler']})",
+        f"iris.model.1 ({models['few_trees']})",
+        f"iris.postprocess.1 ({models['labels']})",
+    ]
     assert "differences" not in shown
     assert [row["name"] for row in client.list_deployments()] == ["iris"]
     for touch in (client.delete_deployment, client.get_deployment, client.update_deployment):
@@ -116,7 +120,7 @@ def test_a_chain_is_deployed_updated_and_deleted_as_one(site, client, models):
         assert site.files() == files
     assert site.is_ready()
     assert is_answer(client.predict("iris", ROWS)["outputs"], more)
-    assert client.get_deployment("iris")["parts"].split(", ")[1] == "iris.model.2"
+    assert client.get_deployment("iris")["parts"].split(", ")[1].startswith("iris.model.2 ")
 
     client.update_deployment("iris", models["few_trees"], config={"keep_versions": 0})
     assert "parts" not in client.get_deployment("iris")

@@ -273,3 +273,16 @@ def test_a_kept_part_that_does_not_load_any_more_harms_nothing(world):
 
 def _break(world: SimulatedWorld) -> None:
     world.store.seed({"iris.model.1/1/model.onnx": b"broken"})
+
+
+def test_get_tells_what_the_parts_are_and_which_is_gone(world):
+    assert world.service.get("iris").parts == {
+        "iris.preprocess.1": "models:/m/1",
+        "iris.model.1": "models:/m/1",
+    }
+    world.store.delete(["iris.model.1/mlflow-meta.json"])
+    (difference,) = world.service.get("iris").differences
+    assert difference.text == "its part 'iris.model.1' is gone: update it"
+    world.service.update("iris", ensemble_package(b"pre", b"old"))
+    assert world.server.composing("iris") == ("iris.preprocess.1", "iris.model.2")
+    assert world.service.get("iris").differences == ()

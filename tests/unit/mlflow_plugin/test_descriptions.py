@@ -79,3 +79,11 @@ def test_a_deployment_for_some_servers():
     origin = Origin("models:/iris/3", "onnx", 3)
     record = Record.of(DeploymentName("iris"), "/models", origin, "gpu-*")
     assert describe(Deployment.ready(record, [3]))["deployed_to"] == "gpu-*"
+
+
+def test_parts_of_an_ensemble_with_the_models_that_they_are():
+    record = Record(DeploymentName("iris"), "/m/iris", "models:/m/1", "onnx", parts=("iris.a.1",))
+    deployment = Deployment.ready(record, [1])
+    assert describe(deployment)["parts"] == "iris.a.1"
+    known = deployment.with_parts({"iris.a.1": "models:/a/1"})
+    assert describe(known)["parts"] == "iris.a.1 (models:/a/1)"

@@ -73,6 +73,7 @@ class Deployment:
         reason: the server's own words about a state other than READY.
         differences: what does not agree, as far as was looked for.
         servers: URL → what that server says, where several do not say the same.
+        parts: of an ensemble, as far as was looked: part → URI of the model that it is.
     """
 
     record: Record
@@ -82,6 +83,7 @@ class Deployment:
     reason: str = ""
     differences: tuple[Difference, ...] = ()
     servers: Mapping[str, OnServer] = field(default_factory=dict, hash=False)
+    parts: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
@@ -96,6 +98,10 @@ class Deployment:
     def with_differences(self, differences: Iterable[Difference]) -> Deployment:
         """Return the same with what does not agree about it."""
         return replace(self, differences=tuple(differences))
+
+    def with_parts(self, parts: Mapping[str, str]) -> Deployment:
+        """Return the same with what its parts are."""
+        return replace(self, parts=parts)
 
     @classmethod
     def of(cls, record: Record, servers: Mapping[str, OnServer]) -> Deployment:

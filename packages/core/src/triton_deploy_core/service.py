@@ -19,6 +19,7 @@ from triton_deploy_core.differences import find_differences
 from triton_deploy_core.ensembles.operation import CompositeOperation
 from triton_deploy_core.ensembles.package import EnsemblePackage
 from triton_deploy_core.ensembles.parts import Parts
+from triton_deploy_core.ensembles.showing import with_parts
 from triton_deploy_core.errors import (
     DamagedRecordError,
     DeploymentExistsError,
@@ -290,7 +291,7 @@ class DeploymentService:
             now=self._around.clock.now(),
         )
         servers = self._on_servers([(parsed, ready)])[parsed]
-        return Deployment.of(record, servers).with_differences(differences)
+        return with_parts(Deployment.of(record, servers).with_differences(differences), self._store)
 
     def list(self) -> builtins.list[Deployment]:
         """Return every deployment, by name; directories of others are left out.

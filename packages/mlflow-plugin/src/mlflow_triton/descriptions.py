@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from triton_deploy_core.deployment import Deployment
 
@@ -35,7 +35,7 @@ def describe(deployment: Deployment, *, is_silence_told: bool = False) -> dict[s
         "flavor": one_line(record.flavor),
     }
     if record.parts:
-        shown["parts"] = ", ".join(map(one_line, record.parts))
+        shown["parts"] = ", ".join(_part(part, deployment.parts) for part in record.parts)
     if len(deployment.versions) > 1:
         shown["versions"] = ", ".join(map(str, deployment.versions))
     if deployment.reason:
@@ -56,6 +56,11 @@ def describe(deployment: Deployment, *, is_silence_told: bool = False) -> dict[s
             f"mlflow deployments update -t triton --name {deployment.name} -C repair=true"
         )
     return shown
+
+
+def _part(part: str, uris: Mapping[str, str]) -> str:
+    """Return a part as it is shown: with the model that it is, where that was looked up."""
+    return one_line(f"{part} ({uris[part]})" if part in uris else part)
 
 
 _SILENT = "does not answer"
