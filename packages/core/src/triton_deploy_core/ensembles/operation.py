@@ -65,9 +65,12 @@ class CompositeOperation(Operation):
             version: ModelPackage = _version(package, names)
         else:
             version, names = package, self._parts.listed_in(package)
-        is_plain = not (names or present)
-        if is_plain or not self._changes(version, now, keep_versions, force, servers):
-            return deploy(version, now, part_of=part_of, parts=names)
+        if not (names or present):
+            return deploy(version, now, part_of=part_of)
+        if not self._changes(version, now, keep_versions, force, servers):
+            for part in names:
+                self._bring_up(part, servers, anew=False)
+            return deploy(version, now, parts=names)
         rehearsal = self._rehearsal(version, now, {*present, *names}) if names else ()
         noted = [*(one.name for one in rehearsal), *sorted({*present, *names})]
 
