@@ -109,8 +109,7 @@ def _into(
     uv = find_uv()
     with_uv = [uv, "pip", "install", "--python", str(python), *exactly] if uv else []
     if uv:
-        places = os.environ.get("PIP_FIND_LINKS", "").split()
-        yield [*with_uv, *(f"--find-links={place}" for place in places)]
+        yield with_uv
     pip = [str(python), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
     yield [*pip, "--no-compile", "--retries", "2", *exactly]
     if uv and _of_pytorch(wanted):
@@ -183,7 +182,7 @@ def _run_all(commands: list[list[str]], cwd: Path, timeout: float) -> str | None
                 command,
                 check=False,
                 cwd=cwd,
-                env=clean_variables(os.environ),
+                env=_with_places(clean_variables(os.environ)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -198,6 +197,13 @@ def _run_all(commands: list[list[str]], cwd: Path, timeout: float) -> str | None
         if done.returncode != 0:
             return done.stdout
     return None
+
+
+def _with_places(variables: Mapping[str, str]) -> dict[str, str]:
+    """Returns `variables` with pip's places of packages as uv's too; no command line shows them."""
+    places = [variables.get("UV_FIND_LINKS", ""), *variables.get("PIP_FIND_LINKS", "").split()]
+    found = ",".join(filter(None, places))
+    return {**variables, "UV_FIND_LINKS": found} if found else dict(variables)
 
 
 def clean_variables(variables: Mapping[str, str]) -> dict[str, str]:
