@@ -34,6 +34,22 @@ def clean_environment() -> dict[str, str]:
     }
 
 
+def saved_models(script: str, directory: Path, *arguments: str) -> dict[str, str]:
+    """Directories of models by name, saved by a script beside this file in a process of its own."""
+    target = directory / "models"
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name(script)), str(target), *arguments],
+        cwd=directory,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {path.name: str(path) for path in target.iterdir() if path.is_dir()}
+
+
 @dataclass(frozen=True)
 class Store:
     """An MLflow tracking store, and what log_models.py logged there."""

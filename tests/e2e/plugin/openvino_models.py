@@ -50,6 +50,7 @@ def of_many_types() -> openvino.Model:
 
 
 def save(directory: Path) -> None:
+    directory.mkdir()
     models = {"rows": from_onnx(directory), "types": of_many_types()}
     for name, model in models.items():
         file = directory / f"{name}.xml"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
-from tests.e2e.plugin.conftest import COMMAND_SECONDS, clean_environment
+from tests.e2e.plugin.conftest import saved_models
 from tests.e2e.plugin.sklearn_models import IRIS, PEOPLE
 
 from mlflow_triton.deploying import make_package
@@ -29,25 +28,13 @@ CONVERT = {"convert": "onnx"}
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Directories of models, saved by a process of its own."""
-    directory = tmp_path_factory.mktemp("sklearn")
-    script = str(Path(__file__).with_name("sklearn_models.py"))
-    done = subprocess.run(
-        [sys.executable, script, str(directory / "models")],
-        cwd=directory,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return {path.name: path for path in (directory / "models").iterdir()}
+    return saved_models("sklearn_models.py", tmp_path_factory.mktemp("sklearn"))
 
 
-def converted(model: Path, flavor: str | None = None, **own: Any) -> ModelConfig:
-    located = LocatedModel(str(model), DirectoryFiles(model))
+def converted(model: str, flavor: str | None = None, **own: Any) -> ModelConfig:
+    located = LocatedModel(model, DirectoryFiles(Path(model)))
     package = make_package(DeploymentName("x"), located, flavor, PackageOptions(own=own or CONVERT))
     assert isinstance(package, VersionPackage)
     assert isinstance(package.files["model.onnx"], Content)
@@ -66,7 +53,7 @@ def _type(tensor: Any) -> str:
 
 
 def test_labels_and_probabilities_of_a_table_in_any_order(client, models):
-    uri = str(models["labels"])
+    uri = models["labels"]
     assert client.create_deployment("iris", uri, config=CONVERT)["flavor"] == "onnx"
     model = mlflow.sklearn.load_model(uri)
     features = IRIS[0]
@@ -77,7 +64,7 @@ def test_labels_and_probabilities_of_a_table_in_any_order(client, models):
 
 
 def test_each_column_of_a_pipeline_that_picks_columns_is_an_input(site, client, models):
-    uri = str(models["people"])
+    uri = models["people"]
     done = site.click("create", "--name", "people", "-m", uri, "-C", "convert=onnx")
     assert done.status == 0, done.err
     model = mlflow.sklearn.load_model(uri)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -16,7 +14,7 @@ import pytest
 from mlflow.deployments import get_deploy_client
 from mlflow.exceptions import MlflowException
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from tests.e2e.plugin.conftest import COMMAND_SECONDS, clean_environment
+from tests.e2e.plugin.conftest import saved_models
 
 DATA = {
     "regression": load_diabetes(return_X_y=True, as_frame=True)[0],
@@ -29,18 +27,7 @@ IRIS = DATA["multiclass"]
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Directories of models, saved by a process of its own."""
-    directory = tmp_path_factory.mktemp("fil")
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("fil_models.py")), str(directory / "models")],
-        cwd=directory,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return {path.name: str(path) for path in (directory / "models").iterdir()}
+    return saved_models("fil_models.py", tmp_path_factory.mktemp("fil"))
 
 
 def served(client, name: str, inputs: pd.DataFrame) -> np.ndarray:

@@ -212,6 +212,7 @@ def test_backend_directory(tmp_path):
         "fil/model.py",
         "fil/requirements.txt",
         "fil/treelite_forest.py",
+        "local_server_config.py",
         "local_server_packages.py",
         "onnxruntime/model.py",
         "onnxruntime/requirements.txt",

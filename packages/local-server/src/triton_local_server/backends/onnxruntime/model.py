@@ -21,6 +21,12 @@ import triton_python_backend_utils as pb_utils  # type: ignore[import-not-found]
 BACKEND = Path(__file__).resolve().parent
 sys.path.insert(0, str(BACKEND.parent))
 
+from local_server_config import (  # type: ignore[import-not-found]  # noqa: E402
+    entry_shape,
+    model_file,
+    refuse_unsupported,
+    shape_text,
+)
 from local_server_packages import require_packages  # type: ignore[import-not-found]  # noqa: E402
 
 DATA_TYPES = {
@@ -157,17 +163,8 @@ class Check:
             self._check_entry("output", entry, known, exact=True)
 
     def _refuse_unsupported(self) -> None:
-        config = self._config
-        unsupported = {
-            "batch_input": config.get("batch_input"),
-            "batch_output": config.get("batch_output"),
-            "allow_ragged_batch": any(e.get("allow_ragged_batch") for e in config["input"]),
-            "sequence_batching.state": config.get("sequence_batching", {}).get("state"),
-        }
-        for field, used in unsupported.items():
-            if used:
-                self._fail(f"'{field}' is not supported by the local server's onnxruntime backend")
-        accelerators = config["optimization"].get("execution_accelerators", {})
+        refuse_unsupported(self._config, BACKEND.name)
+        accelerators = self._config["optimization"].get("execution_accelerators", {})
         for accelerator in accelerators.get("cpu_execution_accelerator", []):
             raise pb_utils.TritonModelException(
                 f"unknown Execution Accelerator '{accelerator['name']}' is requested"
@@ -214,8 +211,7 @@ class Check:
                 f"configuration expects datatype {data_type} for {key} '{name}', model provides "
                 f"{tensor.data_type.replace('TYPE_STRING', 'TYPE_BYTES')}"
             )
-        shape = entry.get("reshape", {}).get("shape") if "reshape" in entry else entry["dims"]
-        self._check_dims(tensor, [int(size) for size in shape or []], exact=exact)
+        self._check_dims(tensor, entry_shape(entry), exact=exact)
 
     def _check_dims(self, tensor: OnnxTensor, dims: list[int], *, exact: bool) -> None:
         shape = tensor.shape
@@ -255,11 +251,6 @@ class Check:
         raise pb_utils.TritonModelException(f"unable to load model '{self._name}', {reason}")
 
 
-def shape_text(shape: list[int]) -> str:
-    """Formats a shape as Triton does: ``[-1,16]``."""
-    return f"[{','.join(map(str, shape))}]"
-
-
 class TritonPythonModel:
     """What Triton's stub calls."""
 
@@ -269,9 +260,7 @@ class TritonPythonModel:
         config = auto_complete_model_config.as_dict()
         if not (config["input"] and config["output"]):
             require_packages(BACKEND)
-            # The stub's first argument is the model file; nothing else here tells the version.
-            file = Path("/proc/self/cmdline").read_bytes().split(b"\0")[1].decode()
-            Completion(config, open_session(Path(file), config, optimize=False)).apply()
+            Completion(config, open_session(model_file(), config, optimize=False)).apply()
         return auto_complete_model_config
 
     def initialize(self, args: dict[str, str]) -> None:

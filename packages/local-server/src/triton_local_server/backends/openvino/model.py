@@ -20,6 +20,12 @@ import triton_python_backend_utils as pb_utils  # type: ignore[import-not-found]
 BACKEND = Path(__file__).resolve().parent
 sys.path[:0] = [str(BACKEND), str(BACKEND.parent)]
 
+from local_server_config import (  # type: ignore[import-not-found]  # noqa: E402
+    entry_shape,
+    model_file,
+    refuse_unsupported,
+    shape_text,
+)
 from local_server_packages import require_packages  # type: ignore[import-not-found]  # noqa: E402
 from openvino_parameters import Parameters  # type: ignore[import-not-found]  # noqa: E402
 
@@ -118,7 +124,7 @@ class Preparation:
         """Returns the model to compile, or raises a ``TritonModelException``."""
         import openvino  # noqa: PLC0415 - installed when it is needed
 
-        self._refuse_unsupported()
+        refuse_unsupported(self._config, BACKEND.name)
         expected, provided = len(self._config["input"]), len(self._model.inputs)
         if expected != provided:
             raise pb_utils.TritonModelException(
@@ -133,21 +139,6 @@ class Preparation:
         except RuntimeError as error:
             raise failure("setting max batch size", error) from error
         return self._model
-
-    def _refuse_unsupported(self) -> None:
-        config = self._config
-        unsupported = {
-            "batch_input": config.get("batch_input"),
-            "batch_output": config.get("batch_output"),
-            "allow_ragged_batch": any(e.get("allow_ragged_batch") for e in config["input"]),
-            "sequence_batching.state": config.get("sequence_batching", {}).get("state"),
-        }
-        for field, used in unsupported.items():
-            if used:
-                raise pb_utils.TritonModelException(
-                    f"unable to load model '{self._name}', '{field}' is not supported by the local "
-                    "server's openvino backend"
-                )
 
     def _prepare(self, key: str, found: list[Any]) -> None:
         import openvino  # noqa: PLC0415 - installed when it is needed
@@ -168,8 +159,7 @@ class Preparation:
                 )
             tensor = getattr(preparing, key)(name).tensor()
             tensor.set_element_type(getattr(openvino.Type, ELEMENT_TYPES[data_type]))
-            shape = entry["reshape"].get("shape", []) if "reshape" in entry else entry["dims"]
-            dims = [int(size) for size in shape]
+            dims = entry_shape(entry)
             if key == "input" and self._reshapes:
                 tensor.set_shape(self._reshaped(ports[name].partial_shape, dims))
             else:
@@ -209,11 +199,6 @@ class Preparation:
         )
 
 
-def shape_text(shape: list[int]) -> str:
-    """Formats a shape as Triton does: ``[-1,16]``."""
-    return f"[{','.join(map(str, shape))}]"
-
-
 class TritonPythonModel:
     """What Triton's stub calls."""
 
@@ -223,9 +208,7 @@ class TritonPythonModel:
         config = auto_complete_model_config.as_dict()
         if not (config["input"] and config["output"]):
             require_packages(BACKEND)
-            # The stub's first argument is the model file; nothing else here tells the version.
-            file = Path("/proc/self/cmdline").read_bytes().split(b"\0")[1].decode()
-            Completion(config, read_model(Path(file), config["name"])[1]).apply()
+            Completion(config, read_model(model_file(), config["name"])[1]).apply()
         return auto_complete_model_config
 
     def initialize(self, args: dict[str, str]) -> None:
