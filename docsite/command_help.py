@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from importlib.metadata import entry_points
 from unittest import mock
 
+import click
 from click.testing import CliRunner
 from mlflow.deployments.cli import commands
 
 from mlflow_triton.help_text import help_text
+from triton_local_server.__main__ import main as local_server
 
 _VERBS = ("create", "update", "delete", "list", "get", "predict", "run-local", "help")
-_PROGRAMS = {"triton_publish.cli": "triton-publish"}
+_DISTRIBUTIONS = {"mlflow-triton", "triton-publish"}
 _WIDTH = 100
 
 
@@ -32,47 +34,49 @@ def help_of_target() -> str:
     return _text(help_text())
 
 
-def help_of_programs(root: Path) -> str:
-    """Return a section for each other command.
-
-    Args:
-        root: the repository.
-    """
-    return "\n".join(
-        f"## {program_of(module)}\n\n{_text(_help_of(module))}" for module in programs(root)
-    )
-
-
-def programs(root: Path) -> list[str]:
-    """Return the modules that are commands for users: with a parser and a ``__main__`` guard."""
-    found = []
-    for path in sorted((root / "packages").glob("*/src/*/*.py")):
-        if path.stem.startswith("testing"):
-            continue
-        source = path.read_text()
-        if '__name__ == "__main__"' in source and (
-            "@click.command" in source or "ArgumentParser(" in source
-        ):
-            name = "" if path.stem == "__main__" else f".{path.stem}"
-            found.append(path.parent.name + name)
-    return sorted(found, key=lambda module: (module not in _PROGRAMS, module))
+def help_of_programs() -> str:
+    """Return a section for each program that is installed, and one for each of its commands."""
+    parts = [
+        f"{'#' * depth} {name}\n\n{_text(_help_of(command, name))}"
+        for program, main in programs().items()
+        for depth, name, command in _with_commands(program, main)
+    ]
+    name = "python -m triton_local_server"
+    return "\n".join([*parts, f"## {name}\n\n{_text(_help_of_local_server())}"])
 
 
-def program_of(module: str) -> str:
-    """Return how a module is called on the command line."""
-    return _PROGRAMS.get(module, f"python -m {module}")
+def programs() -> dict[str, click.Command]:
+    """Return the programs of this project that are installed: name → command."""
+    return {
+        entry.name: entry.load()
+        for entry in sorted(entry_points(group="console_scripts"), key=lambda entry: entry.name)
+        if entry.dist is not None and entry.dist.name in _DISTRIBUTIONS
+    }
 
 
-def _help_of(module: str) -> str:
-    path = module if "." in module else f"{module}.__main__"
-    main = importlib.import_module(path).main
+def _with_commands(program: str, main: click.Command) -> Iterator[tuple[int, str, click.Command]]:
+    yield 2, program, main
+    if isinstance(main, click.Group):
+        context = click.Context(main)
+        for name in main.list_commands(context):
+            command = main.get_command(context, name)
+            if command is not None:
+                yield 3, f"{program} {name}", command
+
+
+def _help_of(command: click.Command, name: str) -> str:
+    runner = CliRunner()
+    return runner.invoke(command, ["--help"], prog_name=name, terminal_width=_WIDTH).stdout
+
+
+def _help_of_local_server() -> str:
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-        if hasattr(main, "params"):
-            main(["--help"], prog_name=program_of(module), terminal_width=_WIDTH)
-        else:
-            with mock.patch.dict(os.environ, {"COLUMNS": str(_WIDTH), "NO_COLOR": "1"}):
-                main(["--help"])
+    with (
+        mock.patch.dict(os.environ, {"COLUMNS": str(_WIDTH), "NO_COLOR": "1"}),
+        contextlib.redirect_stdout(printed),
+        contextlib.suppress(SystemExit),
+    ):
+        local_server(["--help"])
     return printed.getvalue()
 
 

@@ -29,7 +29,7 @@ _MADE: Mapping[str, Callable[[], str]] = {
     "flavors": settings_tables.flavors,
     "verbs": command_help.verbs,
     "help": command_help.help_of_target,
-    "programs": lambda: command_help.help_of_programs(ROOT),
+    "programs": command_help.help_of_programs,
     "machine": lambda: benchmark_tables.machine(_RUN),
     "plots": lambda: benchmark_tables.plots_and_tables(_RUN),
     "decisions": lambda: decisions(DOCS / "adr"),

@@ -20,10 +20,10 @@ from triton_local_server.__main__ import _parse as parse_local_server
 
 ROOT = Path(__file__).parents[3]
 
-FOREIGN = {"aws", "gcloud", "gcp-storage-emulator", "docker", "kubectl"}
+FOREIGN = {"aws", "docker", "du", "gcloud", "gcp-storage-emulator", "kubectl", "uv"}
 """Programs that are not here: their syntax is the shell's, and the files they name are there."""
 
-SHELL = {"cat", "cd", "export", "kill", "ls", "mkdir", "source"}
+SHELL = {"cat", "cd", "eval", "export", "kill", "ls", "mkdir", "source"}
 TRITON_OPTIONS = {"--model-repository", "--model-control-mode"}
 _USES = {"create": Use.DEPLOY, "update": Use.DEPLOY | Use.UPDATE, "delete": Use.DELETE}
 _OPERATORS = {"&&", "||", "|", ";", "&"}
@@ -151,6 +151,14 @@ def _check_publish(arguments: list[str], _: Mapping[str, str]) -> None:
     _check_click(importlib.import_module("triton_publish.cli").main, arguments)
 
 
+def _check_mlflow_triton(arguments: list[str], _: Mapping[str, str]) -> None:
+    verb, *rest = arguments
+    group = importlib.import_module("mlflow_triton.command.group").main
+    command = group.get_command(click.Context(group), verb)
+    assert command is not None, f"there is no mlflow-triton {verb}"
+    _check_click(command, rest)
+
+
 def _check_compare(arguments: list[str], _: Mapping[str, str]) -> None:
     old, new = arguments
     assert (ROOT / old).exists(), old
@@ -164,6 +172,7 @@ def _check_benchmarks(arguments: list[str], _: Mapping[str, str]) -> None:
 _Check = Callable[[list[str], Mapping[str, str]], None]
 _PROGRAMS: dict[str, _Check] = {
     "mlflow": _check_mlflow,
+    "mlflow-triton": _check_mlflow_triton,
     "triton-publish": _check_publish,
     "pip": _check_pip,
     "nox": _check_nox,

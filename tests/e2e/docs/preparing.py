@@ -58,6 +58,11 @@ def _iris_deployed(_: PageRun) -> None:
     _deploy("iris", "models:/iris/1")
 
 
+def _iris_updated(page: PageRun) -> None:
+    _iris_deployed(page)
+    get_deploy_client("triton").update_deployment("iris", "models:/iris/2")
+
+
 def _production_config(page: PageRun) -> None:
     (page.directory / "production.pbtxt").write_text("max_batch_size: 8\n")
 
@@ -98,6 +103,7 @@ PREPARATIONS: dict[str, Callable[[PageRun], None]] = {
     "examples": _examples,
     "input": _input,
     "iris-deployed": _iris_deployed,
+    "iris-updated": _iris_updated,
     "one-of-two-unloaded": _one_of_two_unloaded,
     "production-config": _production_config,
     "two-after-a-restart": _two_after_a_restart,

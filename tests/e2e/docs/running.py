@@ -20,7 +20,12 @@ from docsite.blocks import Block
 from mlflow.deployments.cli import commands as deployments
 from tests.e2e.docs.parsing import check, simple_commands
 
+from mlflow_triton.command.group import main as group
+from triton_publish.cli import main as publish
+
 SECONDS = 240
+LOGS = {"reconcile"}
+"""Names of commands whose log is what they print."""
 _VARIES = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"), "TIME"),
     (re.compile(r"\bseconds=\d+\.\d+"), "seconds=SECONDS"),
@@ -83,24 +88,18 @@ class PageRun:
         return printed
 
     def _run_words(self, words: list[str], status: int, where: str) -> str:
+        printed = ""
         match words:
             case ["export", *pairs]:
                 for pair in pairs:
                     self._export(*pair.split("=", 1))
-                return ""
             case ["cd", name]:
                 self.directory /= name
-                return ""
-            case ["mlflow", "deployments", *arguments]:
-                return self._click(deployments, arguments, status, where)
-            case ["triton-publish", *arguments]:
-                main = importlib.import_module("triton_publish.cli").main
-                return self._click(main, arguments, status, where)
-            case ["python", "-m", module, *arguments] if module.startswith("mlflow_triton."):
-                main = importlib.import_module(module).main
-                return self._click(main, arguments, status, where, errors=True)
+            case _ if command := _in_process(words):
+                printed = self._click(*command, status, where)
             case _:
-                return self._run_program(words, status, where)
+                printed = self._run_program(words, status, where)
+        return printed
 
     def _export(self, name: str, value: str) -> None:
         is_place = name != "TRITON_MODEL_REPO" or Path(value).is_absolute()
@@ -112,22 +111,15 @@ class PageRun:
             value = f"sqlite:///{database}"
         self._environment[name] = value
 
-    def _click(
-        self,
-        command: click.Command,
-        arguments: list[str],
-        status: int,
-        where: str,
-        *,
-        errors: bool = False,
-    ) -> str:
+    def _click(self, command: click.Command, arguments: list[str], status: int, where: str) -> str:
         """Run a command in this process, which saves the seconds that MLflow takes to start."""
         with self.here():
             done = CliRunner().invoke(command, arguments)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         assert done.exit_code == status, f"{where}: {shlex.join(arguments)}\n{done.output}"
-        return done.output if errors or status else done.stdout
+        # What is for people, not for pipes, goes to stderr: errors, and the log of reconcile.
+        return done.output if status or command.name in LOGS else done.stdout
 
     def _run_program(self, words: list[str], status: int, where: str) -> str:
         done = subprocess.run(
@@ -157,6 +149,23 @@ class PageRun:
             os.environ.update(before)
             os.chdir(directory)
             sys.path[:] = path
+
+
+def _in_process(words: list[str]) -> tuple[click.Command, list[str]] | None:
+    """Return the command that words call, and its arguments, where it is one of this project's."""
+    match words:
+        case ["mlflow", "deployments", *arguments]:
+            return deployments, arguments
+        case ["mlflow-triton", name, *arguments]:
+            command = group.get_command(click.Context(group), name)
+            return (command, arguments) if command is not None else None
+        case ["triton-publish", *arguments]:
+            return publish, arguments
+        case ["python", "-m", module, *arguments] if module.startswith("mlflow_triton."):
+            main = importlib.import_module(module).main
+            main.name = module.rpartition(".")[2]
+            return main, arguments
+    return None
 
 
 def agree(shown: list[str], printed: str, *, any_order: bool = False) -> bool:
