@@ -161,7 +161,7 @@ def test_what_the_backend_cannot_serve(pb, complaint):
     with pytest.raises(UnsuitableModelError) as refused:
         package(model(pb))
     assert complaint in str(refused.value)
-    assert str(refused.value).endswith("or deploy it with --flavor pyfunc.")
+    assert str(refused.value).endswith("Or deploy it with --flavor pyfunc.")
 
 
 @dataclass

@@ -45,9 +45,9 @@ class LocalTriton:
     The first start on a machine builds the server's environment (see `ensure_environment`); a later
     one takes about half a second. The server, with all that it starts, ends with `stop`, at the end
     of the ``with`` block, or when this process ends, even by ``kill -9``. Python models
-    are served by Triton's python backend, ONNX models, forests of trees and OpenVINO's IR by this
-    package's own backends `onnxruntime`, `fil` and `openvino`, which are installed when the first
-    model needs them.
+    are served by Triton's python backend, ONNX models, forests of trees, OpenVINO's IR and
+    TorchScript by this package's own backends `onnxruntime`, `fil`, `openvino` and `pytorch`, which
+    are installed when the first model needs them.
 
     ::
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError
 
-from mlflow_triton.flavors.packaging import UnsuitableModelError
+from mlflow_triton.flavors.packaging import unsuitable as unsuitable_for
 from mlflow_triton.flavors.protobuf_skeleton import read_skeleton
 from mlflow_triton.flavors.savedmodel_messages import TYPES, SavedModel
 from mlflow_triton.flavors.served_tensors import ModelTensor
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 TAG, SIGNATURE = "serve", "serving_default"
 """What Triton's backend takes unless its parameters say another."""
+
+unsuitable = partial(unsuitable_for, "TensorFlow")
+"""Makes the error for a model that the backend can't serve: of a reason and a remedy."""
 
 _OF_SAVING = frozenset({"__saved_model_init_op", "__saved_model_train_op"})
 
@@ -40,14 +43,6 @@ class SavedSignature:
     inputs: tuple[ModelTensor, ...]
     outputs: tuple[ModelTensor, ...]
     left_out: tuple[str, ...] = ()
-
-
-def unsuitable(reason: str, remedy: str) -> UnsuitableModelError:
-    """Return the error for a model that the backend can't serve as it is."""
-    return UnsuitableModelError(
-        f"Triton's TensorFlow backend can't serve this model: {reason}.",
-        f"{remedy}, or deploy it with --flavor pyfunc.",
-    )
 
 
 def read_signature(
