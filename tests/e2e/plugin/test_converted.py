@@ -12,10 +12,10 @@ import pytest
 from tests.e2e.plugin.conftest import saved_models
 from tests.e2e.plugin.sklearn_models import IRIS, PEOPLE
 
-from mlflow_triton.deploying import make_package
 from mlflow_triton.flavors.onnx import FLAVOR
 from mlflow_triton.flavors.packaging import PackageOptions
 from mlflow_triton.model_files import DirectoryFiles
+from mlflow_triton.packing import make_package
 from triton_deploy_core.errors import InvalidRequestError, InvalidSettingError
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import VersionPackage
@@ -101,6 +101,16 @@ def test_inputs_and_outputs(models, name, takes, gives):
     assert described(config.input) == takes
     assert described(config.output) == gives
     assert config.max_batch_size == 1024
+
+
+def test_the_same_model_is_converted_to_the_same_bytes(models):
+    files = DirectoryFiles(Path(models["labels"]))
+    located = LocatedModel(models["labels"], files)
+    first, second = (
+        make_package(DeploymentName("x"), located, None, PackageOptions(own=CONVERT)).files
+        for _ in range(2)
+    )
+    assert first == second
 
 
 def test_a_model_without_an_example_is_refused(models):

@@ -59,7 +59,11 @@ def to_onnx(model: Any, inputs: SklearnInputs) -> onnx.ModelProto:
 
     def convert(options: dict[int, dict[str, bool]] | None) -> onnx.ModelProto:
         done: onnx.ModelProto = convert_sklearn(
-            model, initial_types=types, options=options, target_opset=OPSETS
+            model,
+            name=type(model).__name__,  # else a random one, and the file would never be the same
+            initial_types=types,
+            options=options,
+            target_opset=OPSETS,
         )
         return done
 
