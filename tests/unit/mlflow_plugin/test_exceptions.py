@@ -24,6 +24,7 @@ CODES = {
     errors.DeploymentExistsError: "RESOURCE_ALREADY_EXISTS",
     errors.NotOursError: "RESOURCE_CONFLICT",
     errors.DamagedRecordError: "RESOURCE_CONFLICT",
+    errors.PartOfEnsembleError: "RESOURCE_CONFLICT",
     errors.DeploymentBusyError: "RESOURCE_CONFLICT",
     errors.ModelSourceError: "RESOURCE_DOES_NOT_EXIST",
     errors.StoreError: "INTERNAL_ERROR",
