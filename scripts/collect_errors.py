@@ -82,6 +82,8 @@ WHAT_TO_DO = {
 
 _LOCAL = "triton_local_server"
 _PLACEHOLDER = "<…>"
+_TELLING = 20
+"""So many characters of a text have to be written down for it to be known again."""
 _ALIKE = 24
 """Messages from one place that begin with so many characters in common are one."""
 _SHORTEST = 12
@@ -155,7 +157,7 @@ def messages(places: Iterable[Any]) -> dict[str, list[str]]:
     written: dict[str, set[str]] = defaultdict(set)
     told: dict[tuple[str, str, int], set[str]] = defaultdict(set)
     for kind, path, line, text in places:
-        template = _template(path, line)
+        template = _template(path, line) or _that_fits(path, text)
         if template is not None and template.strip(f"{_PLACEHOLDER} :.;,") != "":
             written[kind].add(template)
         else:
@@ -258,6 +260,34 @@ def _template(path: str, line: int) -> str | None:
     innermost = max(made, key=lambda node: (node.lineno, node.col_offset))
     text = _text(innermost.args[0], path, line)
     return None if text is None else " ".join(text.split())
+
+
+def _that_fits(path: str, text: str) -> str | None:
+    """Return the text in a module that a message was made of, in a function beside its error."""
+    shown = " ".join(text.split())
+    fitting = [
+        template for pattern, template in _patterns(path) if pattern.fullmatch(shown) is not None
+    ]
+    return max(fitting, key=len, default=None)
+
+
+@cache
+def _patterns(path: str) -> list[tuple[re.Pattern[str], str]]:
+    found = []
+    for node in ast.walk(_tree(path)):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        constants = [part.value for part in node.values if isinstance(part, ast.Constant)]
+        if len("".join(map(str, constants))) < _TELLING:
+            continue
+        pattern = "".join(
+            re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".*"
+            for part in node.values
+        )
+        template = _text(node, path, node.lineno)
+        if template is not None:
+            found.append((re.compile(pattern, re.DOTALL), " ".join(template.split())))
+    return found
 
 
 def _makes_an_error(node: ast.Call) -> bool:
