@@ -131,6 +131,22 @@ def test_a_rollback_takes_the_tag_back_where_the_model_is_known(client):
 
 
 @pytest.mark.skipif(not MLFLOW_3, reason="MLflow 2 has no logged models")
+def test_a_logged_model_that_was_deleted_hides_no_other_of_its_run(client, warnings_told):
+    with mlflow.start_run() as run:
+        models = [mlflow.initialize_logged_model("net") for _ in range(2)]
+    outputs = [mlflow.entities.LoggedModelOutput(one.model_id, step=0) for one in models]
+    client.log_outputs(run.info.run_id, outputs)
+    last = LoggedModel(client.get_run(run.info.run_id).outputs.model_outputs[-1].model_id)
+    PROD.deployed(deployment(), last)
+    for one in models:
+        if one.model_id != last.model_id:
+            client.delete_logged_model(one.model_id)
+    PROD.deleted(f"runs:/{run.info.run_id}/net")
+    assert "triton.iris" not in last.tags(client)
+    assert warnings_told() == []
+
+
+@pytest.mark.skipif(not MLFLOW_3, reason="MLflow 2 has no logged models")
 def test_logged_models_carry_tags_too(client):
     with mlflow.start_run() as run:
         model = mlflow.initialize_logged_model("net")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mlflow import MlflowClient
@@ -18,6 +19,16 @@ from mlflow_triton.tag_carriers import (
 from mlflow_triton.tag_entries import TagEntry, has_entry, with_entry, without_entry
 
 _MISSING = "RESOURCE_DOES_NOT_EXIST"
+
+
+@contextmanager
+def _missing_or_not() -> Iterator[None]:
+    """Let go by that something was deleted: it has no tags."""
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != _MISSING:
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +86,10 @@ class TagBook:
     def _entries(self, before: ModelRef | None) -> Iterator[tuple[Carrier, str]]:
         """Yield what has an entry, as far as it can be found, and the whole value there."""
         found: dict[Carrier, Mapping[str, str]] = {}
-        try:
+        with _missing_or_not():
             for carrier in possible_carriers(self.client, before):
-                found[carrier] = carrier.tags(self.client)
-        except MlflowException as error:
-            if error.error_code != _MISSING:  # what was deleted has no tags
-                raise
+                with _missing_or_not():
+                    found[carrier] = carrier.tags(self.client)
         try:
             found.update(tagged_versions(self.client, self.key))
         except MlflowException:
