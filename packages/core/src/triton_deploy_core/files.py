@@ -121,8 +121,10 @@ class Files:
         """Return the parts of an ensemble whose fate an operation left open."""
         try:
             data = self._store.read(parts_key(self._name)).data
-        except BlobNotFoundError:
-            return ()
+        except StoreUnavailableError:
+            raise
+        except StoreError:
+            return ()  # none, or far too large
         return noted_parts.decode(data, self._name)
 
     def note_parts(self, parts: Collection[DeploymentName]) -> None:

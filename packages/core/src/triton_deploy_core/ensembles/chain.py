@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from triton_deploy_core import noted_parts
-from triton_deploy_core.errors import BlobNotFoundError
+from triton_deploy_core.errors import StoreError, StoreUnavailableError
 from triton_deploy_core.layout import prefix, version_of
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import ModelPackage, VersionPackage
@@ -38,8 +38,10 @@ def parts_in(
             continue
         try:
             data = store.read(prefix(now.name) + path).data
-        except BlobNotFoundError:
-            continue
+        except StoreUnavailableError:
+            raise
+        except StoreError:
+            continue  # gone meanwhile, or far too large to be one
         found.update(noted_parts.decode(data, now.name))
     return frozenset(found)
 
