@@ -139,7 +139,7 @@ def ask(site, name: str, **request: object) -> dict:
 
 
 def assert_params(site) -> None:
-    """A request of the protocol's own, with parameters, some of them not the model's."""
+    """A request of the protocol's own, with parameters, some of them Triton's or a proxy's."""
     inputs = [
         {"name": "flag", "datatype": "BOOL", "shape": [1], "data": [True]},
         {"name": "small", "datatype": "INT32", "shape": [1], "data": [1]},
@@ -151,13 +151,17 @@ def assert_params(site) -> None:
         {"name": "when", "datatype": "BYTES", "shape": [1], "data": ["2024-01-01T12:00"]},
         {"name": "many", "datatype": "BYTES", "shape": [1], "data": ["[1]"]},
     ]
-    answer = ask(site, "echo", inputs=inputs, parameters={"factor": 3, "trace": "x"})
+    given = {"factor": 3, "binary_data_output": False, "x-trace": "x"}
+    answer = ask(site, "echo", inputs=inputs, parameters=given)
     outputs = {output["name"]: output["data"] for output in answer["outputs"]}
     assert outputs["factor"] == [3.0]
     assert outputs["when"] == ["2024-01-01T12:00:00.000000000"]
     with pytest.raises(urllib.error.HTTPError) as refused:
         ask(site, "echo", inputs=inputs, parameters={"factor": "three"})
     assert "parameter 'factor': 'three' is not JSON for double" in refused.value.read().decode()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask(site, "echo", inputs=inputs, parameters={"fcator": 3})
+    assert "the model has no parameter 'fcator': " in refused.value.read().decode()
 
 
 def test_a_process_that_dies_is_started_again(client, models):
