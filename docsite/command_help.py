@@ -24,7 +24,7 @@ _WIDTH = 100
 def verbs() -> str:
     """Return what MLflow says of the verbs that Triton has."""
     return "\n".join(
-        f"### {verb}\n\n{_text(CliRunner().invoke(commands, [verb, '--help']).stdout)}"
+        f"### {verb}\n\n{_text(_help_of(commands.commands[verb], f'mlflow deployments {verb}'))}"
         for verb in _VERBS
     )
 
