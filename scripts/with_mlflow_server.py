@@ -22,6 +22,12 @@ from pathlib import Path
 
 START_SECONDS = 180.0
 STOP_SECONDS = 20.0
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Else eight more processes, each with all of MLflow, wait for jobs that nobody has.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
 
 
 @contextmanager
@@ -48,7 +54,7 @@ def mlflow_server(*options: str, directory: Path, python: str = sys.executable) 
         server = subprocess.Popen(
             command,
             cwd=directory,
-            env=clean | {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"},
+            env=clean | _QUIET,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
