@@ -129,7 +129,7 @@ def test_old_or_new_after_every_step(case):
         assert world.serves_chain("iris") in (old, new), f"repaired after step {step}"
         assert _names(world) in ends, f"repaired after step {step}"
         assert world.unfinished() == [], f"repaired after step {step}"
-        assert not [key for key in world.store.snapshot() if key.endswith("@parts")]
+        assert not [key for key in world.store.snapshot() if key.endswith("@journalparts")]
         assert world.server.is_ready(), f"repaired after step {step}"
         assert _started(world) in (old, new)
         assert _untouched(world)

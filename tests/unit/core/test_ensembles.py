@@ -129,7 +129,7 @@ def test_a_list_of_parts_that_somebody_forged_harms_no_neighbour(world):
     world.service.create("other", version_package(b"other"))
     parts = ["iris.mine", "other", "../x", 7, "iris.model.1"]
     data = json.dumps({"format": 1, "parts": parts}).encode()
-    world.store.seed({".iris.@parts": data, "iris/1/mlflow-ensemble.json": data})
+    world.store.seed({".iris.@journalparts": data, "iris/1/mlflow-ensemble.json": data})
     world.service.update("iris", ensemble_package(b"pre", b"new"))
     world.service.delete("iris")
     assert loaded(world) >= {"iris.mine", "other"}
@@ -165,7 +165,7 @@ def test_a_part_that_outlives_its_deadline_is_left_to_the_next_operation(world):
     assert [row.kind.value for row in world.service.get("iris").differences] == ["interrupted"]
     world.service.repair("iris")
     assert loaded(world) == {"iris", "iris.preprocess.1", "iris.model.1"}
-    assert not [key for key in world.store.snapshot() if key.endswith(("@parts", "@journal"))]
+    assert not [key for key in world.store.snapshot() if key.endswith(("@journalparts", "@journal"))]
 
 
 def test_who_works_on_a_part_keeps_others_from_the_ensemble(world):

@@ -45,8 +45,11 @@ def behind_key(name: DeploymentName) -> str:
 
 
 def parts_key(name: DeploymentName) -> str:
-    """Return the key of which parts of an ensemble the next operation on it has to see to."""
-    return f".{_stem(name)}.@parts"
+    """Return the key of which parts of an ensemble the next operation on it has to see to.
+
+    It starts with the journal's: whether anything of a name waits is found out by one list.
+    """
+    return f".{_stem(name)}.@journalparts"
 
 
 def own_prefix(name: DeploymentName) -> str:

@@ -73,6 +73,10 @@ class Files:
         """Whose files these are."""
         return self._name
 
+    def is_unfinished(self) -> bool:
+        """Tell whether an interrupted operation left anything to do, of parts too."""
+        return any(self._store.list(journal_key(self._name)))
+
     def journal(self) -> Journal | None:
         """Return what an interrupted operation left, None where there is nothing."""
         try:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from triton_deploy_core import parallel, placement, serving
-from triton_deploy_core.bookkeeping import journal_key, own_prefix, parts_key
+from triton_deploy_core.bookkeeping import journal_key
 from triton_deploy_core.by_server import ByServer, loaded_by_name, of_name
 from triton_deploy_core.clock import Clock, SystemClock
 from triton_deploy_core.deployment import Deployment, OnServer
@@ -414,8 +414,7 @@ class DeploymentService:
                 pass
 
     def _is_unfinished(self, name: DeploymentName) -> bool:
-        keys = {blob.key for blob in self._store.list(own_prefix(name))}
-        return not keys.isdisjoint({journal_key(name), parts_key(name)})
+        return any(self._store.list(journal_key(name)))  # and that of parts
 
     def _require_free(self, now: Snapshot, server: InferenceServer) -> None:
         require_ours(now, self._store.location)

@@ -99,6 +99,8 @@ class CompositeOperation(Operation):
 
     def recover(self) -> Phase | None:
         """Finish or undo what an operation left that died; then see to its parts."""
+        if not self._files.is_unfinished():
+            return None
         phase = super().recover()
         return phase or Phase.SETTLE if self._parts.tidy() else phase
 
