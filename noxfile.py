@@ -21,10 +21,17 @@ ENVIRONMENT = {"UV_COMPILE_BYTECODE": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def install(
-    session: nox.Session, *extra: str, editable: bool = True, constraints: str = "constraints.txt"
+    session: nox.Session,
+    *extra: str,
+    editable: bool = True,
+    constraints: str = "constraints.txt",
+    is_run: bool = True,
 ) -> None:
-    """Install all six packages, and what else a session needs, in the pinned versions."""
-    session.env.update(ENVIRONMENT)
+    """Install all six packages, and what else a session needs, in the pinned versions.
+
+    Where nothing of it `is_run`, but only read, it needs no bytecode.
+    """
+    session.env.update(ENVIRONMENT if is_run else {})
     packages = [f"./packages/{name}" for name in PACKAGES]
     if editable:
         packages = [argument for package in packages for argument in ("-e", package)]
@@ -137,6 +144,7 @@ def lint(session: nox.Session) -> None:
         "mlflow",
         *nox.project.dependency_groups(PROJECT, "lint"),
         *nox.project.dependency_groups(PROJECT, "test"),
+        is_run=False,
     )
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,7 @@ def test_a_server_in_a_network_of_its_own(fleet, far_triton, monkeypatch):
     assert said.count(None) <= 1
     assert set(said) <= {3, None}
     link("up")
+    wait_for_route(fleet.tritons[far_triton - 1].grpc_url)
     monkeypatch.setenv("TRITON_REQUEST_TIMEOUT", "30")
     client.repair_deployments()
     fleet.assert_serves("x", 3, on=numbers)
@@ -104,6 +107,21 @@ def network() -> Iterator[None]:
 def link(state: str) -> None:
     """Plug the far end of the cable in, or pull it."""
     ip("-n", NAMESPACE, "link", "set", "triton1", state)
+
+
+def wait_for_route(address: str) -> None:
+    """Wait until the kernel has found out that the far end answers again.
+
+    It remembers for a moment that nobody did, and refuses connections meanwhile.
+    """
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            socket.create_connection((host, int(port)), timeout=5).close()
+            return
+        time.sleep(0.2)
+    pytest.fail(f"{address} can't be reached, though the cable is back")
 
 
 def ip(*arguments: str) -> None:

@@ -67,4 +67,6 @@ def test_a_call_that_fails(kind):
         assert _names(world) == {"iris", "iris.preprocess.1", part}, f"call {number}"
         assert {name for name, _ in world.server.loaded()} == _names(world), f"call {number}"
         assert world.server.is_ready(), f"call {number}"
-        assert not [key for key in world.store.snapshot() if key.endswith(("@journalparts", "@journal"))]
+        assert not [
+            key for key in world.store.snapshot() if key.endswith(("@journalparts", "@journal"))
+        ]

@@ -165,7 +165,9 @@ def test_a_part_that_outlives_its_deadline_is_left_to_the_next_operation(world):
     assert [row.kind.value for row in world.service.get("iris").differences] == ["interrupted"]
     world.service.repair("iris")
     assert loaded(world) == {"iris", "iris.preprocess.1", "iris.model.1"}
-    assert not [key for key in world.store.snapshot() if key.endswith(("@journalparts", "@journal"))]
+    assert not [
+        key for key in world.store.snapshot() if key.endswith(("@journalparts", "@journal"))
+    ]
 
 
 def test_who_works_on_a_part_keeps_others_from_the_ensemble(world):
