@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -15,7 +13,7 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 from sklearn.datasets import load_iris
-from tests.e2e.plugin.conftest import COMMAND_SECONDS, clean_environment
+from tests.e2e.plugin.conftest import saved_models
 
 ROWS = load_iris(return_X_y=True, as_frame=True)[0].astype(np.float32)
 
@@ -23,19 +21,7 @@ ROWS = load_iris(return_X_y=True, as_frame=True)[0].astype(np.float32)
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Directories of models, saved by a process of its own."""
-    directory = tmp_path_factory.mktemp("ensembles")
-    script = Path(__file__).with_name("ensemble_models.py")
-    done = subprocess.run(
-        [sys.executable, str(script), str(directory / "models")],
-        cwd=directory,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return {path.name: str(path) for path in (directory / "models").iterdir()}
+    return saved_models("ensemble_models.py", tmp_path_factory.mktemp("ensembles"))
 
 
 def chain(models: dict[str, str], trees: str, rows: pd.DataFrame) -> pd.DataFrame:

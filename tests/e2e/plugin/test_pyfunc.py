@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -18,7 +17,7 @@ import pandas as pd
 import pytest
 from mlflow.deployments import get_deploy_client
 from mlflow.exceptions import MlflowException
-from tests.e2e.plugin.conftest import COMMAND_SECONDS, clean_environment
+from tests.e2e.plugin.conftest import saved_models
 
 from triton_local_server import LocalTriton
 
@@ -46,20 +45,7 @@ def make_wheel(directory: Path) -> Path:
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Directories of models, saved by a process of its own."""
     directory = tmp_path_factory.mktemp("pyfunc")
-    done = subprocess.run(
-        [
-            *(sys.executable, str(Path(__file__).with_name("pyfunc_models.py"))),
-            *(str(directory / "models"), str(make_wheel(directory))),
-        ],
-        cwd=directory,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return {path.name: str(path) for path in (directory / "models").iterdir()}
+    return saved_models("pyfunc_models.py", directory, str(make_wheel(directory)))
 
 
 def frame(rows: int = 3) -> pd.DataFrame:
