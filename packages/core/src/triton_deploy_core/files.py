@@ -74,8 +74,8 @@ class Files:
         return self._name
 
     def is_unfinished(self) -> bool:
-        """Tell whether an interrupted operation left anything to do, of parts too."""
-        return any(self._store.list(journal_key(self._name)))
+        """See the function of this name."""
+        return is_unfinished(self._store, self._name)
 
     def journal(self) -> Journal | None:
         """Return what an interrupted operation left, None where there is nothing."""
@@ -418,6 +418,11 @@ class Files:
         if keys:
             self._lease.verify()
             self._store.delete(keys)
+
+
+def is_unfinished(store: BlobStore, name: DeploymentName) -> bool:
+    """Tell whether an operation on a name left anything to do, or is under way; of parts too."""
+    return any(store.list(journal_key(name)))
 
 
 def read_holdings(store: BlobStore, now: Snapshot) -> Holdings:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from triton_deploy_core import parallel, placement, serving
-from triton_deploy_core.bookkeeping import journal_key
 from triton_deploy_core.by_server import ByServer, loaded_by_name, of_name
 from triton_deploy_core.clock import Clock, SystemClock
 from triton_deploy_core.deployment import Deployment, OnServer
@@ -30,7 +29,7 @@ from triton_deploy_core.errors import (
     StoreAccessError,
 )
 from triton_deploy_core.failures import listed
-from triton_deploy_core.files import Files, read_behind
+from triton_deploy_core.files import Files, is_unfinished, read_behind
 from triton_deploy_core.journal import Phase
 from triton_deploy_core.lease import holding
 from triton_deploy_core.names import DeploymentName
@@ -380,7 +379,7 @@ class DeploymentService:
         if servers:
             placement.chosen(self._server, servers)
         # Of one server there is nothing to choose, and one that died may have been at all of them.
-        is_all = len(self._server.servers()) == 1 or self._is_unfinished(name)
+        is_all = len(self._server.servers()) == 1 or is_unfinished(self._store, name)
         concerned = self._server if is_all else self._concerned(name, servers)
         return serving.require_control(concerned, self._around.deadline())
 
@@ -409,12 +408,9 @@ class DeploymentService:
 
     def _recover(self, name: DeploymentName, server: InferenceServer) -> None:
         """Finish or undo what an operation left that died, where there is such a thing."""
-        if self._is_unfinished(name):
+        if is_unfinished(self._store, name):
             with self._operation(name, "repair", server):
                 pass
-
-    def _is_unfinished(self, name: DeploymentName) -> bool:
-        return any(self._store.list(journal_key(name)))  # and that of parts
 
     def _require_free(self, now: Snapshot, server: InferenceServer) -> None:
         require_ours(now, self._store.location)
@@ -452,7 +448,7 @@ class DeploymentService:
         now = Snapshot.take(self._store, name)
         # The record is a create's last file: the journal says whether it is still to come, and
         # where there is none any more, it has come or the directory is not ours.
-        if self._is_unfinished(name):
+        if is_unfinished(self._store, name):
             raise self._not_found(name)
         record = read_record(self._store, name)
         if record is not None:

@@ -40,7 +40,7 @@ def create(
     servers = settings.servers or ""
     service.require_new(name, servers=servers)
     with _opened(service, model_uri, settings) as model:
-        carrier = carrier_of(model)
+        carrier = carrier_of(model) if settings.tags else None
         with _package(service, name, model, flavor, settings) as package:
             done = service.create(name, package, servers=servers)
     if settings.tags:
@@ -74,7 +74,7 @@ def update(
             without_secrets(model_uri),
         )
     with _opened(service, model_uri, settings) as model:
-        carrier = carrier_of(model)
+        carrier = carrier_of(model) if settings.tags else None
         with _package(service, name, model, flavor, settings) as package:
             done = service.update(
                 name,

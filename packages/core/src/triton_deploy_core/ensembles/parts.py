@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from triton_deploy_core import planning
-from triton_deploy_core.bookkeeping import journal_key, own_prefix
+from triton_deploy_core.bookkeeping import own_prefix
 from triton_deploy_core.ensembles import chain
 from triton_deploy_core.ensembles.package import Step
 from triton_deploy_core.ensembles.parts_first import load_part, load_parts
@@ -24,7 +24,7 @@ from triton_deploy_core.errors import (
     DeploymentExistsError,
     ServerError,
 )
-from triton_deploy_core.files import Files, read_holdings
+from triton_deploy_core.files import Files, is_unfinished, read_holdings
 from triton_deploy_core.layout import prefix, versions
 from triton_deploy_core.lease import holding
 from triton_deploy_core.names import DeploymentName, part_name
@@ -189,12 +189,12 @@ class Parts:
         later: bool,
     ) -> bool:
         self._files.verify()
-        is_unfinished = any(self._store.list(journal_key(part)))
+        left_open = is_unfinished(self._store, part)
         is_used = _is_named(part, now)
         servers = "" if now.record is None else now.record.servers
-        if is_unfinished and later:
+        if left_open and later:
             return False
-        if is_used and not (is_unfinished or servers):
+        if is_used and not (left_open or servers):
             return True
         with self._at_work(part, "update") as (operation, files):
             operation.recover()
