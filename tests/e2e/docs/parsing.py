@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
-import mlflow.cli
 from mlflow.deployments.cli import commands as deployments
 
 from mlflow_triton.settings import Use, read_settings
@@ -107,7 +106,8 @@ def _check_mlflow(arguments: list[str], environment: Mapping[str, str]) -> None:
     if command == "deployments":
         _check_deployments(rest, environment)
     else:
-        _check_click(mlflow.cli.cli.commands[command], rest)
+        mlflow = importlib.import_module("mlflow.cli").cli  # of seconds, which not all workers need
+        _check_click(mlflow.commands[command], rest)
 
 
 def _check_click(command: click.Command, arguments: list[str]) -> click.Context:

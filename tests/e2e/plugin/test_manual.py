@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from mlflow.deployments import get_deploy_client
 
 ROOT = Path(__file__).parents[3]
@@ -16,26 +15,20 @@ EXAMPLES = ROOT / "examples"
 NAME = "onnx_float32_int32_int32"
 
 
-@pytest.fixture
-def shell(site, tmp_path):
-    def run(command: str, **options) -> str:
-        done = site.run(*shlex.split(command), **options)
-        assert done.status == 0, done.err
-        return done.out
-
-    return run
-
-
-def test_publish_with_the_script_and_deploy_as_flavor_triton(site, shell, tmp_path):
-    shell(
-        f"python publish_model_to_mlflow.py --model_name manual_{NAME} "
-        f"--model_directory {EXAMPLES}/{NAME} --flavor triton",
+def test_publish_with_the_script_and_deploy_as_flavor_triton(site, tmp_path):
+    done = site.run(
+        sys.executable,
+        *shlex.split(
+            f"publish_model_to_mlflow.py --model_name manual_{NAME} "
+            f"--model_directory {EXAMPLES}/{NAME} --flavor triton"
+        ),
         cwd=ROOT / "scripts",
     )
-    assert _life(site, shell, tmp_path, "triton", f"models:/manual_{NAME}/1")
+    assert done.status == 0, done.err
+    _life(site, tmp_path, "triton", f"models:/manual_{NAME}/1")
 
 
-def test_log_with_mlflow_and_deploy_as_flavor_onnx(site, shell, tmp_path):
+def test_log_with_mlflow_and_deploy_as_flavor_onnx(site, tmp_path):
     log = f"""\
 import mlflow.onnx
 import onnx
@@ -47,18 +40,18 @@ mlflow.onnx.log_model(model, "triton", registered_model_name="logged_{NAME}")
     (tmp_path / "examples").symlink_to(EXAMPLES)
     done = site.run(sys.executable, "log.py", cwd=tmp_path)
     assert done.status == 0, done.err
+    _life(site, tmp_path, "onnx", f"models:/logged_{NAME}/1")
 
-    def here(command: str) -> str:
-        """Run it in this process: that of the other flavor has seen each as a command."""
-        _, _, verb, *more = shlex.split(command)
-        done = site.click(verb, *more[2:])
+
+def _life(site, tmp_path, flavor, uri):
+    def shell(command: str) -> str:
+        """Run it in this process; tests of the quick start run the same as commands."""
+        mlflow, deployments, verb, t, target, *more = shlex.split(command)
+        assert (mlflow, deployments, t) == ("mlflow", "deployments", "-t")
+        done = site.click(verb, *more, target=target)
         assert done.status == 0, done.err
         return done.out
 
-    assert _life(site, here, tmp_path, "onnx", f"models:/logged_{NAME}/1")
-
-
-def _life(site, shell, tmp_path, flavor, uri):
     created = shell(f"mlflow deployments create -t triton --flavor {flavor} --name {NAME} -m {uri}")
     assert f"{flavor} deployment {NAME} is created" in created
 
@@ -99,7 +92,7 @@ def _life(site, shell, tmp_path, flavor, uri):
     deleted = shell(f"mlflow deployments delete -t triton --name {NAME}")
     assert f"Deployment {NAME} is deleted" in deleted
     assert "[]" in shell("mlflow deployments list -t triton")
-    return site.files() == {}
+    assert site.files() == {}
 
 
 def test_the_python_calls(site):

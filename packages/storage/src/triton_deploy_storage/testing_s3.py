@@ -22,9 +22,9 @@ _KEYS = 1000
 # One request after another: moto looks at a condition and writes in two steps.
 _PROGRAM = """
 import sys, threading
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.server import create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
-application = DomainDispatcherApplication(create_backend_app)
+application = create_backend_app("s3")
 lock = threading.Lock()
 def one_by_one(environ, start_response):
     with lock:
