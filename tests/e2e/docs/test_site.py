@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from html.parser import HTMLParser
@@ -152,8 +153,15 @@ def test_pages_follow_the_readers_colours(watched, url, scheme):
 
 def test_search_finds_a_page(watched, url):
     watched.goto(f"{url}index.html")
-    watched.locator(".md-search__input").fill("keep_versions")
-    watched.locator(".md-search-result__link").first.click()
+    words = watched.locator(".md-search__input")
+    words.fill("keep_versions")
+    found = watched.locator(".md-search-result__link").first
+    deadline = time.monotonic() + SECONDS
+    while not found.is_visible():
+        assert time.monotonic() < deadline
+        words.press("End")  # its script listens to keys, once it has run
+        watched.wait_for_timeout(100)
+    found.click()
     expect(watched).not_to_have_url(re.compile("index.html"), timeout=PATIENCE_MS)
     expect(watched.locator("article")).to_contain_text("keep_versions", timeout=PATIENCE_MS)
 
