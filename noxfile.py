@@ -52,10 +52,10 @@ def quickstart(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Every test: unit, contract, property, and end to end on real servers."""
     install(session, "mlflow", *nox.project.dependency_groups(PROJECT, "test", "docs"))
-    # Most of the time goes into waiting for servers: more workers than cores is right.
+    # Much of the time goes into waiting for servers: more workers than cores is right.
     session.run(
         "pytest",
-        "--numprocesses=4",
+        "--numprocesses=6",
         "--dist=loadfile",
         "--no-loadscope-reorder",  # files of few but long tests come first, as they are named
         *session.posargs,
