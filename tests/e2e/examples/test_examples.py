@@ -76,7 +76,11 @@ def test_the_quick_start_stops_what_it_started(tmp_path, number):
 def _started(directory: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         # Nothing is logged: it is stopped as soon as there is a server.
-        [sys.executable, *map(str, (EXAMPLES / "quickstart.py", "--keep", directory)), "--logger=true"],
+        [
+            sys.executable,
+            *map(str, (EXAMPLES / "quickstart.py", "--keep", directory)),
+            "--logger=true",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
