@@ -12,10 +12,11 @@ from pathlib import Path
 from mlflow_triton import bootstrap
 from mlflow_triton.configuring import LaidOut
 from mlflow_triton.ensemble_packaging import MODEL, StepModel, chained, make_ensemble
+from mlflow_triton.flavors.registry import Registry
 from mlflow_triton.layout_check import check_layout, check_tree
 from mlflow_triton.layout_check_tree import read_tree
 from mlflow_triton.mlmodel import MLMODEL_FILE
-from mlflow_triton.packing import make_package
+from mlflow_triton.packing import flavor_input, make_package
 from mlflow_triton.publish_request import deployment_name
 from mlflow_triton.settings import Settings
 from triton_deploy_core.errors import (
@@ -45,6 +46,7 @@ class Checked:
             repository.
         config: the text of ``config.pbtxt``; None where there is none.
         problems: all that Triton would refuse.
+        needs: what the server has to have, which only the server knows.
     """
 
     model: str
@@ -53,6 +55,7 @@ class Checked:
     files: Mapping[str, int]
     config: str | None
     problems: tuple[Problem, ...]
+    needs: tuple[str, ...] = ()
 
 
 def name_for(model: str) -> str:
@@ -122,6 +125,7 @@ def _check_located(
     tree = LaidOut.of(package).tree()
     problems += check_tree(tree, [str(name)])
     config = LaidOut.of(package).config
+    chosen = Registry.installed().load(package.origin.flavor)
     return Checked(
         model,
         str(name),
@@ -129,6 +133,7 @@ def _check_located(
         _files(package, located.registry_version or 1),
         None if config is None else config.decode("utf-8", "replace"),
         _each_once(problems),
+        tuple(chosen.needs(flavor_input(name, located), options)),
     )
 
 

@@ -17,6 +17,22 @@ from triton_deploy_core.ports.source import LocatedModel
 _logger = logging.getLogger(__name__)
 
 
+def flavor_input(name: DeploymentName, model: LocatedModel) -> FlavorInput:
+    """Return a located model as flavors take it.
+
+    Raises:
+        ModelSourceError: it has no ``MLmodel`` file that can be read.
+    """
+    return FlavorInput(
+        name=name,
+        files=model.files,
+        mlmodel=read_mlmodel(model.files),
+        uri=model.uri,
+        registry_version=model.registry_version,
+        run_files=model.run_files,
+    )
+
+
 def make_package(
     name: DeploymentName,
     model: LocatedModel,
@@ -39,15 +55,8 @@ def make_package(
         InvalidRequestError: no flavor of the model can be deployed, or Triton would refuse it.
         ModelSourceError: a file of the model is missing.
     """
-    mlmodel = read_mlmodel(model.files)
-    given = FlavorInput(
-        name=name,
-        files=model.files,
-        mlmodel=mlmodel,
-        uri=model.uri,
-        registry_version=model.registry_version,
-        run_files=model.run_files,
-    )
+    given = flavor_input(name, model)
+    mlmodel = given.mlmodel
     chosen = choose_flavor(mlmodel, flavor, own=() if is_beside else options.own)
     try:
         return _packaged(chosen, given, _options_for(chosen, options, is_beside))

@@ -44,6 +44,7 @@ def main(*, model: str, name: str | None, flavor: str | None, given: Given, as_j
                 "flavor": checked.flavor,
                 "fit": not checked.problems,
                 "problems": problem_forms(checked.problems),
+                "needs": list(checked.needs),
                 "files": files,
                 "config": checked.config,
             }
@@ -63,6 +64,8 @@ def _tell(checked: Checked) -> None:
             click.echo(str(problem), err=True)
         return
     click.echo(f"{checked.model} is fit for Triton, as flavor {checked.flavor}.")
+    for need in checked.needs:
+        click.echo(f"It needs, {need}")
     click.echo(f"Files of the deployment '{checked.name}':")
     width = max(map(len, checked.files), default=0)
     for path, size in checked.files.items():

@@ -177,3 +177,7 @@ class Flavor(ABC):
             InvalidSettingError: an option that this model can't have.
             ModelSourceError: a file of the model is missing or can't be read.
         """
+
+    def needs(self, model: FlavorInput, options: PackageOptions) -> Sequence[str]:  # noqa: ARG002
+        """Return what the server has to have beside the backend: a sentence each, for a check."""
+        return ()

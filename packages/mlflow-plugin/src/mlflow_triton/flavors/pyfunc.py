@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlflow_triton.flavors.packaging import Fit, Flavor, FlavorInput, FlavorSetting, PackageOptions
@@ -59,6 +60,22 @@ class PyfuncFlavor(Flavor):
         )
 
         return pyfunc_package(model, options)
+
+    def needs(self, model: FlavorInput, options: PackageOptions) -> Sequence[str]:
+        """See `Flavor.needs`."""
+        if options.own.get(ENVIRONMENT, ON_SERVER) != ON_SERVER:
+            return ()
+        from mlflow_triton.flavors.pyfunc_environment import (  # noqa: PLC0415 (imports yaml)
+            requirements_of,
+        )
+
+        lines = requirements_of(model.files).splitlines()
+        wanted = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        need = (
+            f"in the Python of the server's python backend: {', '.join(wanted)}. "
+            f"-C {ENVIRONMENT}={PACKED} deploys them with the model."
+        )
+        return (need,)
 
 
 FLAVOR = PyfuncFlavor()
