@@ -112,9 +112,10 @@ def test_a_step_of_which_nothing_is_heard_is_drawn_again():
                 drawn.set()
             return super().write(text)
 
-    times = iter([0.0])
-    with TerminalProgress(Stream(), lambda: next(times, 2.0), tick=0.001) as progress:
+    seconds = [0.0]
+    with TerminalProgress(Stream(), lambda: seconds[0], tick=0.001) as progress:
         progress.step("loading")
+        seconds[0] = 2.0
         assert drawn.wait(30)
 
 
