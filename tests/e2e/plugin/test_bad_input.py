@@ -280,7 +280,7 @@ def test_a_server_that_hangs(site, hanging, monkeypatch):
 def test_an_unknown_key(site, command):
     complaint = site.click(*command, "-C", "max_batchsize=4").complaint
     assert "'max_batchsize'" in complaint
-    assert "max_batch_size, instance_count, dynamic_batching" in complaint
+    assert "Did you mean max_batch_size?" in complaint
 
 
 def test_an_unknown_key_of_delete(site):

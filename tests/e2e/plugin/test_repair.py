@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from mlflow_triton import repair
 
-COMMAND = "mlflow deployments update -t triton --name x -C repair=true"
+COMMAND = "mlflow-triton repair x"
 
 
 def test_after_a_restart_of_the_server(own_site):

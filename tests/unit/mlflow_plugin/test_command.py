@@ -58,6 +58,10 @@ def test_every_command_has_help_and_says_its_statuses():
         (["repair", "a", "--timeout", "soon", "--repo", "{tmp}"], 2, "a number of seconds"),
         (["reconcile", "--repo", "{tmp}/none", "--url", NOBODY], 2, "is no directory"),
         (["check", "{tmp}/none"], 1, "{tmp}/none"),
+        (["check", "model:/iris/1"], 1, "Did you mean 'models:/iris/1'?"),
+        (["update", "x"], 2, "mlflow deployments update -t triton"),
+        (["rollbak", "x"], 2, "Did you mean 'rollback'?"),
+        (["nothing"], 2, "No such command"),
         (["serve", "{tmp}/none", "-C", "force=maybe"], 2, "true or false"),
         (["unheard-of"], 2, "No such command"),
     ],
@@ -196,7 +200,7 @@ def test_what_json_says_of_a_deployment():
     }
     assert (form["state"], form["version"], form["versions"]) == ("READY", 1, [1])
     assert json.loads(json.dumps(form)) == form
-    assert table([found]).splitlines()[1].split()[:3] == ["iris", "READY", "1"]
+    assert table([found], "/models").splitlines()[1].split()[:3] == ["iris", "READY", "1"]
 
 
 def test_a_server_that_is_down_is_told_of_once(warnings_told):
@@ -213,4 +217,30 @@ def test_a_server_that_is_down_is_told_of_once(warnings_told):
     assert told.startswith(f"{world.servers[1].url} does not answer: ")
     shown = [describe(one, is_silence_told=True)["servers"] for one in found]
     assert all(text.endswith("does not answer") for text in shown)
-    assert table(found).count("does not answer") == 2
+    assert table(found, "/models").count("does not answer") == 2
+
+
+def test_a_check_of_a_python_model_says_what_the_server_needs(tmp_path):
+    model = tmp_path / "model"
+    saved = """\
+import sys, mlflow
+class Upper(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input: list[str]) -> list[str]:
+        return [text.upper() for text in model_input]
+mlflow.pyfunc.save_model(sys.argv[1], python_model=Upper(), pip_requirements=["emoji==2.0"])
+"""
+    subprocess.run([sys.executable, "-c", saved, str(model)], check=True, capture_output=True)
+    told = _run("check", model).stdout
+    assert "It needs, in the Python of the server's python backend: " in told
+    assert "emoji==2.0" in told
+    assert "-C env=pack deploys them with the model." in told
+    assert json.loads(_run("check", model, "--json").stdout)["needs"] != []
+    assert json.loads(_run("check", EXAMPLE, "--json").stdout)["needs"] == []
+    elsewhere = ("-C", "env=server:/opt/env.tar.gz")
+    assert json.loads(_run("check", model, "--json", *elsewhere).stdout)["needs"] == []
+
+
+def test_an_empty_repository_is_named():
+    from mlflow_triton.command.deployment_table import table
+
+    assert table([], "s3://models/a") == "There are no deployments in s3://models/a."

@@ -130,6 +130,11 @@ def test_a_signature_that_does_not_do_says_what_to_do(signature, message):
         read_signature(MLmodel(flavors={}, signature=signature))
 
 
+def test_a_model_without_a_signature_is_named_as_set_signature_takes_it():
+    with pytest.raises(InvalidPackageError, match=r'set_signature\("models:/m-0123"'):
+        read_signature(MLmodel(flavors={}, model_id="m-0123"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -39,6 +39,7 @@ def message_for(error: BaseException) -> str:
         (requests.ConnectionError(f"to {SERVER}/api: reset"), "Can't get"),
         (MlflowException(f"first line\nto {SERVER}?token=secret"), "first line to http"),
         (PermissionError(13, "Permission denied"), "Permission denied"),
+        (MlflowException("registry; got unsupported URI 'sqlite:///x' for"), "pip install mlflow"),
         (MlflowException("x" * 5000), "x…"),
     ],
 )

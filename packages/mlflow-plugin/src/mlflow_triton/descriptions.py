@@ -52,9 +52,7 @@ def describe(deployment: Deployment, *, is_silence_told: bool = False) -> dict[s
         texts = (one_line(difference.text) for difference in deployment.differences)
         shown["differences"] = "; ".join(texts)
     if deployment.is_repairable:
-        shown["repair"] = (
-            f"mlflow deployments update -t triton --name {deployment.name} -C repair=true"
-        )
+        shown["repair"] = f"mlflow-triton repair {deployment.name}"
     return shown
 
 

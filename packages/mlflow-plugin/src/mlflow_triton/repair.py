@@ -34,6 +34,7 @@ def main(*, names: tuple[str, ...], more: tuple[str, ...], given: Given, as_json
     again and again.
     """
     from mlflow_triton import bootstrap  # noqa: PLC0415 (slow)
+    from mlflow_triton.command.deployment_table import none_in  # noqa: PLC0415
     from mlflow_triton.command.json_forms import repair_form, write_json  # noqa: PLC0415
     from mlflow_triton.quiet_libraries import be_quiet  # noqa: PLC0415 (only needed here)
     from mlflow_triton.repair_reports import described, repair  # noqa: PLC0415
@@ -51,7 +52,7 @@ def main(*, names: tuple[str, ...], more: tuple[str, ...], given: Given, as_json
         for report in reports:
             click.echo(described(report))
         if not reports:
-            click.echo("There are no deployments in the repository.")
+            click.echo(none_in(settings.triton_model_repo))
     sys.exit(DONE if all(report.outcome.value in _WELL for report in reports) else LEFT)
 
 

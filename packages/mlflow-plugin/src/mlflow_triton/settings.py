@@ -723,12 +723,14 @@ def _parsed(
     for key, value in given.items():
         if key not in known:
             close = get_close_matches(key, [*known, *more], n=1)
-            meant = f" Did you mean {close[0]}?" if close else ""
             too = ", config.NAME; and any field of Triton's model configuration" if more else ""
-            raise InvalidSettingError(
-                f"{where.format(repr(key))}: {_why_unknown(key)}{meant} "
-                f"Known ones: {', '.join(known)}{too}."
+            # Whoever misspelt one needs no list of thirty.
+            rest = (
+                f"Did you mean {close[0]}? 'mlflow deployments help -t triton' lists all."
+                if close
+                else f"Known ones: {', '.join(known)}{too}."
             )
+            raise InvalidSettingError(f"{where.format(repr(key))}: {_why_unknown(key)} {rest}")
         if value is not None:
             parsed[key] = _parse(known[key], key, str(value), where=where)
     return parsed

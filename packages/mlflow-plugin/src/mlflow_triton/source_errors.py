@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import mlflow
 from mlflow.exceptions import MlflowException
 from requests import RequestException
 
@@ -25,12 +26,15 @@ _OPTIONAL_LIBRARIES = (
     ("yaml", ("YAMLError",)),
 )
 _MAX_REASON = 300
+# How MLflow says that it has no store for a database: the whole package registers them.
+_LACKS_DATABASES = re.compile(r"unsupported URI '(sqlite|postgresql|mysql|mssql)")
 _USERINFO = re.compile(r"://([^/?#@]+)@")
 
 _MISSING = (
     "List what there is with mlflow.search_registered_models(), "
     "mlflow.search_model_versions() or mlflow.search_runs()."
 )
+_UNSET = "MLFLOW_TRACKING_URI is not set: set it to where the model was logged."
 _FORBIDDEN = (
     "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, and "
     "what that user may read."
@@ -79,7 +83,7 @@ def model_error(uri: str, server: str, error: BaseException) -> ModelSourceError
     if code in _NOT_FOUND_CODES or _is_missing_alias(error):
         return ModelSourceError(
             f"No such model, version or run: {shown} (tracking server {where}): {reason}. "
-            f"{_MISSING}"
+            f"{_UNSET if _is_default(server) else _MISSING}"
         )
     if code in _FORBIDDEN_CODES:
         return ModelSourceError(
@@ -90,6 +94,12 @@ def model_error(uri: str, server: str, error: BaseException) -> ModelSourceError
             f"Can't read {shown} (tracking server {where}) without a library that is not "
             f"installed: {reason}. Install it; 'pip install mlflow' has those for databases."
         )
+    if _LACKS_DATABASES.search(str(error)):
+        return ModelSourceError(
+            f"Can't get {shown} (tracking server {where}): mlflow-skinny, which is what is "
+            "installed here, reads no databases. Run 'pip install mlflow', or set "
+            "MLFLOW_TRACKING_URI to an MLflow server."
+        )
     return ModelSourceError(f"Can't get {shown} (tracking server {where}): {reason}. {_OTHER}")
 
 
@@ -99,6 +109,10 @@ def unreachable(uri: str, server: str, why: str) -> ModelSourceError:
         f"The MLflow server {without_secrets(server)} can't be reached, so {without_secrets(uri)} "
         f"can't be looked up: {why}. {_UNREACHABLE}"
     )
+
+
+def _is_default(server: str) -> bool:
+    return not mlflow.is_tracking_uri_set() and server == mlflow.get_tracking_uri()
 
 
 def _is_missing_alias(error: BaseException) -> bool:

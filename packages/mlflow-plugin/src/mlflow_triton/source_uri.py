@@ -67,6 +67,10 @@ class PathRef:
 ModelRef: TypeAlias = RegisteredModelRef | LoggedModelRef | RunModelRef | ArtifactRef | PathRef
 
 
+_MISSPELT = {"model": "models", "run": "runs"}
+"""Schemes that are none, and what is meant."""
+
+
 def without_secrets(text: str) -> str:
     """Return a URI, or a message that holds some, without user names, passwords and queries.
 
@@ -94,6 +98,12 @@ def parse_model_uri(text: str) -> ModelRef:
         return _registry_ref(text, split.netloc)
     if scheme == "runs":
         return _run_ref(text, split.netloc)
+    if scheme in _MISSPELT:
+        right = f"{_MISSPELT[scheme]}:{text.partition(':')[2]}"
+        raise ModelSourceError(
+            f"Not a model URI: {without_secrets(text)!r}. Did you mean {without_secrets(right)!r}? "
+            f"{_FORMS}"
+        )
     if scheme == "file":
         return PathRef(_file_path(text, split.netloc, split.path))
     return ArtifactRef(text)

@@ -63,7 +63,7 @@ def refuse_load(answer: Refusal, *, name: str, url: str, verb: str) -> NoReturn:
     """
     if _NOT_EXPLICIT.search(answer.reason):
         message = (
-            f"Triton at {url} takes no requests to {verb} models: "
+            f"Triton at {url} takes no requests to load or unload models: "
             "start it with --model-control-mode=explicit"
         )
         raise ControlModeError(message)

@@ -10,10 +10,10 @@ from triton_deploy_core.deployment import Deployment
 _HEADER = ("NAME", "STATE", "VERSION", "FLAVOR", "MODEL")
 
 
-def table(deployments: Sequence[Deployment]) -> str:
+def table(deployments: Sequence[Deployment], repository: str) -> str:
     """Return a line for each, under those that do not serve also why."""
     if not deployments:
-        return "There are no deployments in the repository."
+        return none_in(repository)
     rows = [_HEADER, *map(_row, deployments)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     lines = []
@@ -21,6 +21,11 @@ def table(deployments: Sequence[Deployment]) -> str:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         lines += ["  ".join(cells).rstrip(), *(f"  {note}" for note in notes)]
     return "\n".join(lines)
+
+
+def none_in(repository: str) -> str:
+    """Return what is said of a repository without deployments."""
+    return f"There are no deployments in {one_line(repository)}."
 
 
 def _row(deployment: Deployment) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -21,6 +22,10 @@ _COMMANDS = {
 """Name → module with the command as ``main``, and its line in the help, which imports none."""
 
 
+_MLFLOWS = ("create", "update", "delete", "predict", "run-local")
+_SHELLS = 'Completion: eval "$(_MLFLOW_TRITON_COMPLETE=bash_source mlflow-triton)", or zsh or fish.'
+
+
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -34,6 +39,17 @@ class _Commands(click.Group):
         command.name = cmd_name
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in _MLFLOWS:
+            ctx.fail(f"That is MLflow's: mlflow deployments {name} -t triton …")
+        close = get_close_matches(name, _COMMANDS, n=1)
+        if close and name not in _COMMANDS:
+            ctx.fail(f"There is no command {name!r}. Did you mean {close[0]!r}?")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
@@ -45,7 +61,7 @@ class _Commands(click.Group):
     name="mlflow-triton",
     context_settings=CONTEXT,
     no_args_is_help=True,
-    epilog=HELP,
+    epilog=f"{_SHELLS} {HELP}",
 )
 @click.version_option(package_name="mlflow-triton")
 def main() -> None:

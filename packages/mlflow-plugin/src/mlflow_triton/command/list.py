@@ -27,4 +27,4 @@ def main(*, given: Given, as_json: bool) -> None:
             write_json({"deployments": [deployment_form(one) for one in found]})
             return
         told_once(found)
-        click.echo(table(found))
+        click.echo(table(found, settings.triton_model_repo))

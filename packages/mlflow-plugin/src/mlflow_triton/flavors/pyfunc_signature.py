@@ -54,10 +54,15 @@ _TENSOR_TYPES: Mapping[str, tuple[str, TextForm | None]] = MappingProxyType(
         "datetime64[ns]": ("TYPE_STRING", TextForm.DATETIME),
     }
 )
-_HOW_TO_ADD_ONE = (
-    "Log the model again with input_example=, or add a signature: mlflow.models.set_signature("
-    '"runs:/<run id>/<name>", mlflow.models.infer_signature(inputs, model.predict(inputs)))'
-)
+
+
+def _how_to_add_one(mlmodel: MLmodel) -> str:
+    # MLflow takes no version of a registered model there.
+    logged = f"models:/{mlmodel.model_id}" if mlmodel.model_id else "runs:/<run id>/<name>"
+    return (
+        "Log the model again with input_example=, or add a signature: mlflow.models.set_signature("
+        f'"{logged}", mlflow.models.infer_signature(inputs, model.predict(inputs)))'
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ def read_signature(mlmodel: MLmodel) -> ServedSignature:
     inputs = read_inputs(mlmodel)
     if not mlmodel.signature.get("outputs"):
         raise InvalidPackageError(
-            f"The model's signature does not say what it returns. {_HOW_TO_ADD_ONE}."
+            f"The model's signature does not say what it returns. {_how_to_add_one(mlmodel)}."
         )
     return ServedSignature(inputs, _tensors(mlmodel, "outputs"))
 
@@ -114,7 +119,8 @@ def read_inputs(mlmodel: MLmodel) -> tuple[ServedTensor, ...]:
     """
     if not mlmodel.signature.get("inputs"):
         raise InvalidPackageError(
-            f"The model has no signature, so nobody knows what it takes. {_HOW_TO_ADD_ONE}."
+            "The model has no signature, so nobody knows what it takes. "
+            f"{_how_to_add_one(mlmodel)}."
         )
     return _tensors(mlmodel, "inputs")
 
@@ -139,7 +145,7 @@ def _tensors(mlmodel: MLmodel, side: str) -> tuple[ServedTensor, ...]:
         return tuple(_tensor(spec, place, specs, side) for place, spec in enumerate(specs))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidPackageError(
-            f"The {side} of the model's signature can't be read. {_HOW_TO_ADD_ONE}."
+            f"The {side} of the model's signature can't be read. {_how_to_add_one(mlmodel)}."
         ) from error
 
 
