@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from mlflow_triton import bootstrap
+from mlflow_triton.flavors.pyfunc import ENVIRONMENT, PACKED
 from mlflow_triton.packing import make_package
 from mlflow_triton.settings import Settings
 from mlflow_triton.source_uri import without_secrets
@@ -96,7 +97,9 @@ def _opened(
     """Find a model; what is done in the context is called a check until another step begins."""
     service.progress.step(f"finding {without_secrets(model_uri)}")
     with bootstrap.model_source(settings).open(model_uri) as model:
-        service.progress.step(f"checking {model.uri}")
+        is_packed = settings.package_options.own.get(ENVIRONMENT) == PACKED
+        more = ", and packing what it needs" if is_packed else ""
+        service.progress.step(f"checking {model.uri}{more}")
         yield model
 
 
