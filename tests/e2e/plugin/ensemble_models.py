@@ -44,6 +44,14 @@ class Labels(mlflow.pyfunc.PythonModel):
         )
 
 
+class Names(mlflow.pyfunc.PythonModel):
+    """Names classes."""
+
+    def predict(self, context, model_input, params=None):
+        names = np.array(["setosa", "versicolor", "virginica"])
+        return pd.DataFrame({"species": names[model_input["kind"].astype(int)]})
+
+
 class NeverLoads(mlflow.pyfunc.PythonModel):
     def load_context(self, context):
         if SAVING not in os.environ:  # MLflow 2 loads a model while it saves it
@@ -76,16 +84,18 @@ def main(directory: Path) -> None:
         )
     probabilities = TensorSpec(np.dtype(np.float32), (-1, 3), "probabilities")
     labels = Schema([ColSpec("string", "species"), ColSpec("double", "probability")])
+    species = Schema([ColSpec("string", "species")])
     words = Schema([ColSpec("string", "words")])
     for name, model, inputs in [
         ("labels", Labels(), Schema([probabilities])),
+        ("names", Names(), Schema([ColSpec("float", "kind")])),
         ("never_loads", NeverLoads(), Schema([probabilities])),
         ("of_words", Labels(), words),
     ]:
         mlflow.pyfunc.save_model(
             str(directory / name),
             python_model=model,
-            signature=mlflow.models.ModelSignature(inputs, labels),
+            signature=mlflow.models.ModelSignature(inputs, species if name == "names" else labels),
             pip_requirements=NEEDED,
         )
 

@@ -111,3 +111,24 @@ def test_a_chain_is_deployed_updated_and_deleted_as_one(site, client, models):
     client.update_deployment("iris", models["few_trees"], config={"keep_versions": 0})
     assert "parts" not in client.get_deployment("iris")
     assert {path.partition("/")[0] for path in site.files()} == {"iris"}
+
+
+def test_trees_that_give_one_number_a_row_give_it_for_a_single_row_too(client, models):
+    """An ensemble strips what it takes for the batch of a tensor whose rank it does not expect."""
+    scaled = mlflow.pyfunc.load_model(models["scaler"]).predict(ROWS)
+    kinds = mlflow.pyfunc.load_model(models["few_trees"]).predict(scaled)
+    chained = {key: settings(models)[key] for key in ("preprocess", "env")}
+    client.create_deployment("kinds", models["few_trees"], config=chained)
+    for rows in (1, 2, len(ROWS)):
+        given = client.predict("kinds", ROWS[-rows:])["outputs"]["output__0"]
+        assert given.shape == (rows,)
+        assert (given == kinds[-rows:]).all()
+    assert "output__0 FP32 [-1]" in str(client.get_deployment("kinds"))
+
+    client.update_deployment(
+        "kinds", models["few_trees"], config={**chained, "postprocess": models["names"]}
+    )
+    names = np.array(["setosa", "versicolor", "virginica"])
+    for rows in (1, 2):
+        given = client.predict("kinds", ROWS[-rows:])["outputs"]["species"]
+        assert given.tolist() == [name.encode() for name in names[kinds[-rows:]]]

@@ -18,10 +18,11 @@ def step(
     outputs: str,
     label: str = "preprocess models:/p/1",
     batch: int = 0,
+    backend: str = "",
     **parameters: str,
 ) -> EnsembleStep:
     """A step of tensors such as ``x:FP32:-1,4``; one with ``?`` after its name is optional."""
-    config = ModelConfig(max_batch_size=batch)
+    config = ModelConfig(max_batch_size=batch, backend=backend)
     for side, texts in ((config.input, inputs.split()), (config.output, outputs.split())):
         for text in texts:
             name, data_type, dims = text.split(":")
@@ -86,6 +87,11 @@ def test_what_no_step_gives_is_an_input_of_the_ensemble():
             r"gives b \(FP32 \[-1, 4\]\), .* takes b \(FP32 \[4\]\)",
         ),
         (
+            step("a:FP32:4", "b:FP32:1", batch=8, backend="fil"),
+            step("b:FP32:-1,1", "c:FP32:1"),
+            r"gives b \(FP32 \[-1\]\), .* takes b \(FP32 \[-1, 1\]\)",
+        ),
+        (
             step("a:FP32:1", "x:FP32:1 y:FP32:1"),
             step("v:FP32:1 w:FP32:1", "c:FP32:1"),
             r"nothing that .* gives \(x \(FP32 \[1\]\), y .*\) goes into a later step",
@@ -122,6 +128,20 @@ def test_a_batch_is_the_first_dimension_of_who_has_none():
         *(2, [2]),
         [3],
     )
+
+
+def test_trees_answer_without_dimensions_of_one():
+    first = step("a:FP32:-1,4", "b:FP32:-1,4")
+    trees = step("b:FP32:4", "c:FP32:1", batch=8, backend="fil")
+    config = parse(generate_config([first, trees], wire([first, trees]), ["p", "m"]))
+    assert list(config.output[0].dims) == [-1]  # and with [-1, 1], one row would be a batch
+    column = step("c:FP32:-1", "d:FP32:-1")
+    assert wire([trees, column]).maps[1].inputs == {"c": "0:c"}
+    probabilities = step("b:FP32:4", "c:FP32:3", batch=8, backend="fil")
+    assert list(wire([first, probabilities]).outputs[0].shape) == [-1, 3]
+    batched = step("a:FP32:4", "b:FP32:4", batch=8)
+    config = parse(generate_config([batched, trees], wire([batched, trees]), ["p", "m"]))
+    assert (config.max_batch_size, list(config.output[0].dims)) == (8, [1])
 
 
 def test_the_configuration_names_the_models_and_what_predict_reads():

@@ -52,7 +52,7 @@ def _describe(
 ) -> None:
     entry.name = tensor.name
     entry.data_type = tensor.data_type
-    entry.dims.extend(tensor.shape[skipped:])
+    entry.dims.extend(tensor.shape[skipped:] or (1,))  # Triton has no empty dims
 
 
 def _parameters(steps: Sequence[EnsembleStep], wiring: Wiring) -> dict[str, str]:

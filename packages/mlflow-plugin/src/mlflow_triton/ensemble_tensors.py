@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mlflow_triton.layout_check_config import backend_of
 from triton_deploy_transport.pbtxt import data_type_name
 
 if TYPE_CHECKING:
     from triton_deploy_transport.pbtxt import ModelConfig
+
+
+_LEAVES_OUT_ONES = "fil"
+"""The backend that answers without the dimensions of one that its configuration has.
+
+Source: ``squeeze_output``, ``cpp/include/rapids_triton/model/shared_state.hpp`` of
+rapidsai/rapids-triton. A row's only number is ``[rows]``, not ``[rows, 1]``; an ensemble without
+batches that expects the latter takes the one row for a batch, and strips it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ class EnsembleStep:
         label: what it is called in messages.
         config: its configuration.
         inputs: its inputs.
-        outputs: its outputs.
+        outputs: its outputs, in the shape in which they come.
     """
 
     label: str
@@ -65,7 +75,8 @@ class EnsembleStep:
         """Read a step's configuration."""
         batch = (-1,) if config.max_batch_size > 0 else ()
         inputs = (_tensor(entry, batch, optional=entry.optional) for entry in config.input)
-        outputs = (_tensor(entry, batch) for entry in config.output)
+        squeezes = backend_of(config) == _LEAVES_OUT_ONES
+        outputs = (_answer(entry, batch, leaves_out_ones=squeezes) for entry in config.output)
         return cls(label, config, tuple(inputs), tuple(outputs))
 
 
@@ -77,3 +88,12 @@ def _tensor(
 ) -> StepTensor:
     name = data_type_name(entry.data_type)
     return StepTensor(entry.name, name, (*batch, *entry.dims), optional)
+
+
+def _answer(
+    entry: ModelConfig.ModelOutput, batch: tuple[int, ...], *, leaves_out_ones: bool
+) -> StepTensor:
+    told = _tensor(entry, batch)
+    if not leaves_out_ones:
+        return told
+    return replace(told, shape=tuple(size for size in told.shape if size != 1))
