@@ -123,7 +123,7 @@ def _check_located(
     if package is None:
         return Checked(model, str(name), None, {}, None, _each_once(problems))
     tree = LaidOut.of(package).tree()
-    problems += check_tree(tree, [str(name)])
+    problems += check_tree(tree, [str(name)], located.files)
     config = LaidOut.of(package).config
     chosen = Registry.installed().load(package.origin.flavor)
     return Checked(

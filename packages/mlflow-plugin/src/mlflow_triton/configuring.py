@@ -58,7 +58,7 @@ def configured(package: ModelPackage, model: FlavorInput, options: PackageOption
     text = to_text(config) if options.changes or options.warmup else laid_out.config
     done = laid_out.with_config(text, files)
     if options.check:
-        problems = check_tree(done.tree(), [str(model.name)])
+        problems = check_tree(done.tree(), [str(model.name)], model.files)
         refuse_problems(problems, "the model with these settings")
     return done.package
 

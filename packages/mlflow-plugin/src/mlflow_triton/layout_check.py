@@ -13,9 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlflow_triton.layout_check_backends import CONFIGURABLE_FILES
-from mlflow_triton.layout_check_config import config_problems, is_ensemble, parse_config
-from mlflow_triton.layout_check_files import referenced_file_problems, version_problems
+from mlflow_triton.layout_check_backend_names import backend_name_problems
+from mlflow_triton.layout_check_backends import CONFIGURABLE_FILES, ONNXRUNTIME
+from mlflow_triton.layout_check_config import (
+    backend_of,
+    config_problems,
+    is_ensemble,
+    parse_config,
+)
+from mlflow_triton.layout_check_files import (
+    model_file_paths,
+    referenced_file_problems,
+    version_problems,
+)
 from mlflow_triton.layout_check_tree import read_tree
 from mlflow_triton.layout_check_versions import (
     missing_version_problem,
@@ -31,6 +41,7 @@ from triton_deploy_core.problems import Problem
 
 if TYPE_CHECKING:
     from mlflow_triton.layout_check_config import ModelConfig
+    from triton_deploy_core.ports.source import ModelFiles
 
 
 def check_layout(directory: Path, name: str | None = None) -> list[Problem]:
@@ -51,24 +62,33 @@ def check_layout(directory: Path, name: str | None = None) -> list[Problem]:
     return sorted(found, key=str)
 
 
-def check_tree(tree: ModelTree[Source], names: Sequence[str]) -> list[Problem]:
+def check_tree(
+    tree: ModelTree[Source], names: Sequence[str], files: ModelFiles | None = None
+) -> list[Problem]:
     """Return what is wrong with a tree that was read already.
 
     Args:
         tree: what is there. No file of it is read but ``config.pbtxt`` and those for kinds of
-            hardware, which have to be at hand: content or local files.
+            hardware, which have to be at hand (content or local files), and ONNX graphs.
         names: the names that ``name:`` in ``config.pbtxt`` may have, at least one.
+        files: those of the MLflow model, to read ONNX graphs that are objects in a store; without
+            them such graphs are taken to be right.
+
+    Raises:
+        ModelSourceError: an ONNX graph can't be had from its store.
     """
     named = sorted(filter(is_named_config, tree.files))
     in_use = [CONFIG_FILE, *named] if CONFIG_FILE in tree.files else named
-    found = [problem for path in in_use for problem in _problems_under(path, tree, names)]
+    found = [problem for path in in_use for problem in _problems_under(path, tree, names, files)]
     if CONFIG_FILE not in tree.files:
         found += _problems_without_config(tree)
     # What is wrong with files is the same under each configuration.
     return [*version_name_problems(tree), *dict.fromkeys(found)]
 
 
-def _problems_under(path: str, tree: ModelTree[Source], names: Sequence[str]) -> list[Problem]:
+def _problems_under(
+    path: str, tree: ModelTree[Source], names: Sequence[str], files: ModelFiles | None
+) -> list[Problem]:
     try:
         config = parse_config(config_of(tree, path) or b"")
     except InvalidPackageError as error:
@@ -77,8 +97,10 @@ def _problems_under(path: str, tree: ModelTree[Source], names: Sequence[str]) ->
         return [Problem(path, f"can't be read: {error.strerror}", "check its permissions")]
     found = [
         *config_problems(tree, config, names),
+        *backend_name_problems(config),
         *referenced_file_problems(tree, config),
         *_problems_of_versions(tree, config),
+        *_problems_of_graphs(tree, config, files),
     ]
     return [replace(p, path=path) if p.path == CONFIG_FILE else p for p in found]
 
@@ -118,6 +140,17 @@ def _problems_of_versions(tree: ModelTree[Source], config: ModelConfig) -> list[
         half_named = version_name_problems(tree)
         return [] if half_named else [missing_version_problem(is_ensemble=is_ensemble(config))]
     return version_problems(tree, config, versions)
+
+
+def _problems_of_graphs(
+    tree: ModelTree[Source], config: ModelConfig, files: ModelFiles | None
+) -> list[Problem]:
+    if backend_of(config) != ONNXRUNTIME:
+        return []
+    from mlflow_triton.layout_check_onnx import onnx_problems  # noqa: PLC0415 (imports onnx)
+
+    paths = model_file_paths(tree, config, version_directories(tree))
+    return [problem for path in paths for problem in onnx_problems(tree, config, path, files)]
 
 
 def _problems_without_config(tree: ModelTree[Source]) -> list[Problem]:

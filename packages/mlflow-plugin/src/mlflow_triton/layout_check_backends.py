@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 ENSEMBLE_PLATFORM = "ensemble"
+ONNXRUNTIME = "onnxruntime"
 
 BACKEND_OF_PLATFORM: Mapping[str, str] = MappingProxyType(
     {

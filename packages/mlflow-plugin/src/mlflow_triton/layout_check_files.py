@@ -69,6 +69,25 @@ def _model_file_problems(
     )
 
 
+def model_file_paths(
+    tree: ModelTree[Source], config: ModelConfig, versions: Sequence[int]
+) -> list[str]:
+    """Return the model file of each version that Triton would serve, as far as it is there.
+
+    None where which file it is depends on the machine.
+    """
+    expected = model_file(config)
+    if expected is None or config.cc_model_filenames:
+        return []
+    paths = [
+        path
+        for version in sorted(served_versions(config, versions))
+        for name in expected.names[:1]
+        for path in (f"{version}/{name}", f"{version}/{name}/{expected.inside}")
+    ]
+    return [path for path in paths if path in tree.files]
+
+
 def _companion_problems(
     tree: ModelTree[Source], path: str, expected: ModelFile
 ) -> Iterator[Problem]:

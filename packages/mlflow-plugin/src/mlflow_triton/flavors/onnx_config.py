@@ -8,13 +8,10 @@ It is more careful in one thing: first dimensions with different names are no ba
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from onnx import TensorProto
-
 from mlflow_triton.flavors.config_options import add_options
+from mlflow_triton.flavors.onnx_types import DATA_TYPES, onnx_name
 from triton_deploy_core.errors import InvalidPackageError, InvalidSettingError
 from triton_deploy_transport.pbtxt import ModelConfig, to_text
 
@@ -24,25 +21,6 @@ if TYPE_CHECKING:
 
 BACKEND = "onnxruntime"
 DEFAULT_MAX_BATCH_SIZE = 4
-
-_DATA_TYPES: Mapping[int, str] = MappingProxyType(
-    {
-        TensorProto.BOOL: "TYPE_BOOL",
-        TensorProto.UINT8: "TYPE_UINT8",
-        TensorProto.UINT16: "TYPE_UINT16",
-        TensorProto.UINT32: "TYPE_UINT32",
-        TensorProto.UINT64: "TYPE_UINT64",
-        TensorProto.INT8: "TYPE_INT8",
-        TensorProto.INT16: "TYPE_INT16",
-        TensorProto.INT32: "TYPE_INT32",
-        TensorProto.INT64: "TYPE_INT64",
-        TensorProto.FLOAT16: "TYPE_FP16",
-        TensorProto.FLOAT: "TYPE_FP32",
-        TensorProto.DOUBLE: "TYPE_FP64",
-        TensorProto.STRING: "TYPE_STRING",
-    }
-)
-"""What the onnxruntime backend takes (``src/onnxruntime_utils.cc``): bfloat16 is not among it."""
 
 
 def generate_config(graph: OnnxGraph, options: PackageOptions) -> bytes:
@@ -104,8 +82,8 @@ def _check_batchable(graph: OnnxGraph, requested: int) -> None:
 def _describe(
     entry: ModelConfig.ModelInput | ModelConfig.ModelOutput, tensor: OnnxTensor, *, batched: bool
 ) -> None:
-    if tensor.element_type not in _DATA_TYPES:
-        name = TensorProto.DataType.Name(tensor.element_type)
+    if tensor.element_type not in DATA_TYPES:
+        name = onnx_name(tensor.element_type)
         message = (
             f"{tensor.name!r} has ONNX type {name}, which Triton's onnxruntime backend does not "
             "take. Cast it in the graph to a type that it takes (FLOAT, for one)."
@@ -118,7 +96,7 @@ def _describe(
         )
         raise InvalidPackageError(message)
     entry.name = tensor.name
-    entry.data_type = _DATA_TYPES[tensor.element_type]
+    entry.data_type = DATA_TYPES[tensor.element_type]
     dims = [size if isinstance(size, int) else -1 for size in tensor.shape[int(batched) :]]
     # Triton has no empty dims. Without batching the backend takes [1] for a scalar as it is.
     entry.dims.extend(dims or [1])

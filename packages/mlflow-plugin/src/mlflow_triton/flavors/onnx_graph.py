@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from triton_deploy_core.ports.source import ModelFiles
 
 _READ_WHOLE = 128 << 10
+_DEFAULTS_SINCE = 4
+"""The version of ONNX's IR in which an input's initializer became its default."""
 
 Dimension: TypeAlias = int | str | None
 """A fixed size, the name of a free one, or None for a free one without a name."""
@@ -45,10 +47,12 @@ class OnnxGraph:
     Attributes:
         inputs: what has to be given: without inputs that have an initializer.
         outputs: what the model gives.
+        overridable: what may be given, since an initializer is its default.
     """
 
     inputs: tuple[OnnxTensor, ...]
     outputs: tuple[OnnxTensor, ...]
+    overridable: tuple[OnnxTensor, ...] = ()
 
 
 def load_onnx(files: ModelFiles, path: str, size: int) -> onnx.ModelProto:
@@ -63,11 +67,25 @@ def load_onnx(files: ModelFiles, path: str, size: int) -> onnx.ModelProto:
         InvalidPackageError: it is not an ONNX model.
         ModelSourceError: it can't be read.
     """
+    return parse_onnx(partial(files.read, path), path, size)
+
+
+def parse_onnx(fetch: Callable[[int, int], bytes], path: str, size: int) -> onnx.ModelProto:
+    """Read a model, wherever its bytes are: see `load_onnx`.
+
+    Args:
+        fetch: takes an offset and a length, and returns so many bytes of the file.
+        path: what the file is called in messages.
+        size: its size in bytes.
+
+    Raises:
+        InvalidPackageError: it is not an ONNX model.
+    """
     try:
         if size <= _READ_WHOLE:
-            model = onnx.ModelProto.FromString(files.read(path))
+            model = onnx.ModelProto.FromString(fetch(0, size))
         else:
-            model = skeleton(RangedReader(partial(files.read, path), size))
+            model = skeleton(RangedReader(fetch, size))
     except DecodeError as error:
         raise InvalidPackageError(_not_onnx(path)) from error
     if not model.ir_version or not model.graph.output:
@@ -89,12 +107,41 @@ def read_graph(model: onnx.ModelProto) -> OnnxGraph:
     initialized = {tensor.name for tensor in model.graph.initializer}
     initialized.update(sparse.values.name for sparse in model.graph.sparse_initializer)
     inputs = [value for value in model.graph.input if value.name not in initialized]
+    defaults = [value for value in model.graph.input if value.name in initialized]
+    has_defaults = model.ir_version >= _DEFAULTS_SINCE
     outputs = list(model.graph.output)
     if any(_tensor(value, "output").shape is None for value in outputs):
         outputs = _with_inferred_shapes(model, outputs)
     return OnnxGraph(
         tuple(_tensor(value, "input") for value in inputs),
         tuple(_tensor(value, "output") for value in outputs),
+        tuple(_tensor(value, "input") for value in defaults) if has_defaults else (),
+    )
+
+
+def contradicted_outputs(model: onnx.ModelProto) -> frozenset[str]:
+    """Return the outputs whose declared shape is not what comes of the graph's own nodes.
+
+    Exporters write such shapes, and onnxruntime then forgets what it can't reconcile.
+    """
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    for value in bare.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    inferred = _with_inferred_shapes(bare, bare.graph.output)
+    return frozenset(
+        declared.name
+        for declared, found in zip(model.graph.output, inferred, strict=True)
+        if _contradict(_tensor(declared, "output").shape, _tensor(found, "output").shape)
+    )
+
+
+def _contradict(one: tuple[Dimension, ...] | None, other: tuple[Dimension, ...] | None) -> bool:
+    if one is None or other is None:
+        return False
+    return len(one) != len(other) or any(
+        isinstance(a, int) and isinstance(b, int) and a != b
+        for a, b in zip(one, other, strict=True)
     )
 
 

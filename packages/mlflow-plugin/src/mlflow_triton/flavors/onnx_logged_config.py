@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlflow_triton.flavors.onnx_logged_files import LoggedFiles
     from mlflow_triton.layout_check_config import ModelConfig
     from triton_deploy_core.names import DeploymentName
+    from triton_deploy_core.ports.source import ModelFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,21 @@ def check_logged_config(
     name: DeploymentName,
     files: Mapping[str, Source],
     beside: Mapping[str, Source],
+    own: ModelFiles,
 ) -> None:
     """Refuse what Triton would refuse of a configuration and the files it goes with.
+
+    Args:
+        logged: the configuration.
+        name: the deployment's.
+        files: those of its version.
+        beside: those beside it.
+        own: the model's directory, to read the graph where it is an object in a store.
 
     Raises:
         InvalidPackageError: with all that is wrong.
     """
     versioned = {f"{logged.version}/{path}": source for path, source in files.items()}
     tree = ModelTree.of_files({**beside, **versioned, CONFIG_FILE: Content(logged.content)})
-    refuse_problems(check_tree(tree, [str(name)]), f"the {CONFIG_FILE} logged with the model")
+    problems = check_tree(tree, [str(name)], own)
+    refuse_problems(problems, f"the {CONFIG_FILE} logged with the model")

@@ -52,7 +52,7 @@ def onnx_package(model: FlavorInput, options: PackageOptions) -> VersionPackage:
         config = generate_config(read_graph(onnx_model), options)
         return VersionPackage(model.origin(FLAVOR_NAME), files, config, beside=beside)
     if options.check:
-        check_logged_config(written, model.name, files, beside)
+        check_logged_config(written, model.name, files, beside, model.files)
     return VersionPackage(
         model.origin(FLAVOR_NAME),
         files,

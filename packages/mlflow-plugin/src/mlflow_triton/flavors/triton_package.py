@@ -40,7 +40,7 @@ def triton_package(model: FlavorInput, options: PackageOptions) -> TreePackage:
     tree, problems = model.files.tree(directory)
     tree = _with_lost_directories(_with_config_at_hand(tree, model.files, directory), entry)
     if options.check:
-        problems = [*problems, *check_tree(tree, [str(model.name)])]
+        problems = [*problems, *check_tree(tree, [str(model.name)], model.files)]
     refuse_problems(problems, f"model {str(model.name)!r}")
     return TreePackage(model.origin(FLAVOR_NAME), _sources(tree))
 
