@@ -162,7 +162,11 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation's site and serve it; ``-- build`` only builds it, in build/site."""
+    """Build the documentation's site and serve it on localhost:8080.
+
+    ``-- serve -a localhost:PORT`` serves it on another port; ``-- build`` only builds it, in
+    build/site.
+    """
     install(session, *nox.project.dependency_groups(PROJECT, "docs"))
     session.env["NO_MKDOCS_2_WARNING"] = "1"  # which ADR 20 is about
     session.run("python", "-m", "mkdocs", *(session.posargs or ("serve",)))
