@@ -39,7 +39,8 @@ class PageRun:
     """One page, the directory that its reader works in, and the environment of its shell.
 
     The tests' server and repository stand for the page's: `models` in the directory is the
-    repository, and where the page exports an address or an absolute path, the real one is set.
+    repository, and where the page exports an address, or an absolute path that is not below
+    `$PWD`, the real one is set.
     """
 
     def __init__(self, directory: Path, real: Mapping[str, str]) -> None:
@@ -79,6 +80,7 @@ class PageRun:
             models.symlink_to(self._real["TRITON_MODEL_REPO"])
 
     def _run_line(self, line: str, status: int, where: str) -> str:
+        line = line.replace("$PWD", str(self.directory))
         if not re.search(r"[|<>$*]", line):
             printed = "".join(
                 self._run_words(words, status, where) for words in simple_commands(line)
@@ -102,7 +104,10 @@ class PageRun:
         return printed
 
     def _export(self, name: str, value: str) -> None:
-        is_place = name != "TRITON_MODEL_REPO" or Path(value).is_absolute()
+        path = Path(value)
+        is_place = name != "TRITON_MODEL_REPO" or (
+            path.is_absolute() and not path.is_relative_to(self.directory)
+        )
         if name.startswith("TRITON_") and is_place and name in self._real:
             value = self._real[name]
         if name == "MLFLOW_TRACKING_URI":

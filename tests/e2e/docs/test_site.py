@@ -169,6 +169,6 @@ def test_search_finds_a_page(watched, url):
 def test_code_is_copied(watched, url):
     watched.context.grant_permissions(["clipboard-read", "clipboard-write"])
     watched.goto(f"{url}tutorial.html")
-    watched.locator("div.highlight", has_text="sqlite:///mlflow.db").locator("button").click()
+    watched.locator("div.highlight", has_text="sqlite:///$PWD/mlflow.db").locator("button").click()
     copied = watched.wait_for_function("() => navigator.clipboard.readText()")
-    assert "export MLFLOW_TRACKING_URI=sqlite:///mlflow.db" in copied.json_value()
+    assert "export MLFLOW_TRACKING_URI=sqlite:///$PWD/mlflow.db" in copied.json_value()
