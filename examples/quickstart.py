@@ -57,7 +57,7 @@ class QuickStart:
         models = self._directory / "models"
         models.mkdir(exist_ok=True)
 
-        self._say("A real Triton, in EXPLICIT mode:")
+        self._say("A real Triton, which loads only what it is told to (--model-control-mode=explicit):")
         with LocalTriton(models, progress=self._tell) as triton:
             port = triton.ports.http
             self._echo(
@@ -95,6 +95,7 @@ class QuickStart:
         self._mlflow(f"delete {target}")
         self._mlflow("list -t triton")
         self._shell("ls -A models")
+        self._tell("\nNext: docs/tutorial.md trains a model of its own and serves it.")
 
     def _save_model(self, variant: int) -> None:
         path = self._directory / f"v{variant}" / "model.onnx"

@@ -60,6 +60,7 @@ def test_the_quick_start(tmp_path):
     for command in ("create", "list", "get", "predict", "update", "delete"):
         assert f"$ mlflow deployments {command}" in said
     assert "output.json equals expected_output.json." in said
+    assert said.splitlines()[-1].startswith("Next: docs/tutorial.md")
     assert _servers_of(tmp_path) == []
 
 
