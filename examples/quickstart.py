@@ -57,7 +57,9 @@ class QuickStart:
         models = self._directory / "models"
         models.mkdir(exist_ok=True)
 
-        self._say("A real Triton, which loads only what it is told to (--model-control-mode=explicit):")
+        self._say(
+            "A real Triton, which loads only what it is told to (--model-control-mode=explicit):"
+        )
         with LocalTriton(models, progress=self._tell) as triton:
             port = triton.ports.http
             self._echo(
