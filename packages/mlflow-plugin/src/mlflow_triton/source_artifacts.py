@@ -11,6 +11,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 
 from mlflow_triton.model_files import ListedFiles
+from mlflow_triton.remembered_objects import RememberedObjects
 from mlflow_triton.source_places import LocalPlace, RemotePlace, StoredPlace
 from mlflow_triton.source_services import service_endpoint
 from mlflow_triton.source_uri import PathRef, parse_model_uri, without_secrets
@@ -66,7 +67,8 @@ class Artifacts:
         try:
             if not self.objects.reaches(uri, service.endpoint):
                 return None
-            return StoredPlace(ListedFiles(uri, self.objects.list(uri), self.objects))
+            objects = RememberedObjects(self.objects)
+            return StoredPlace(ListedFiles(uri, objects.list(uri), objects))
         except (StoreAccessError, RepositoryNotFoundError) as error:
             _log.warning(
                 "%s goes through this machine, as the model repository's credentials can't copy "
