@@ -724,13 +724,13 @@ def _parsed(
         if key not in known:
             close = get_close_matches(key, [*known, *more], n=1)
             too = ", config.NAME; and any field of Triton's model configuration" if more else ""
-            # Whoever misspelt one needs no list of thirty.
-            rest = (
-                f"Did you mean {close[0]}? 'mlflow deployments help -t triton' lists all."
-                if close
-                else f"Known ones: {', '.join(known)}{too}."
-            )
-            raise InvalidSettingError(f"{where.format(repr(key))}: {_why_unknown(key)} {rest}")
+            wrong = f"{where.format(repr(key))}: {_why_unknown(key)}"
+            if close:
+                raise InvalidSettingError(
+                    f"{wrong} Did you mean {close[0]}? "
+                    "'mlflow deployments help -t triton' lists all."
+                )
+            raise InvalidSettingError(f"{wrong} Known ones: {', '.join(known)}{too}.")
         if value is not None:
             parsed[key] = _parse(known[key], key, str(value), where=where)
     return parsed

@@ -34,7 +34,6 @@ _MISSING = (
     "List what there is with mlflow.search_registered_models(), "
     "mlflow.search_model_versions() or mlflow.search_runs()."
 )
-_UNSET = "MLFLOW_TRACKING_URI is not set: set it to where the model was logged."
 _FORBIDDEN = (
     "Check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, and "
     "what that user may read."
@@ -81,9 +80,14 @@ def model_error(uri: str, server: str, error: BaseException) -> ModelSourceError
     reason = error_reason(error, uri, server)
     code = getattr(error, "error_code", None)
     if code in _NOT_FOUND_CODES or _is_missing_alias(error):
+        if _is_default(server):
+            return ModelSourceError(
+                f"No such model, version or run: {shown} (tracking server {where}): {reason}. "
+                "MLFLOW_TRACKING_URI is not set: set it to where the model was logged."
+            )
         return ModelSourceError(
             f"No such model, version or run: {shown} (tracking server {where}): {reason}. "
-            f"{_UNSET if _is_default(server) else _MISSING}"
+            f"{_MISSING}"
         )
     if code in _FORBIDDEN_CODES:
         return ModelSourceError(

@@ -54,15 +54,10 @@ _TENSOR_TYPES: Mapping[str, tuple[str, TextForm | None]] = MappingProxyType(
         "datetime64[ns]": ("TYPE_STRING", TextForm.DATETIME),
     }
 )
-
-
-def _how_to_add_one(mlmodel: MLmodel) -> str:
-    # MLflow takes no version of a registered model there.
-    logged = f"models:/{mlmodel.model_id}" if mlmodel.model_id else "runs:/<run id>/<name>"
-    return (
-        "Log the model again with input_example=, or add a signature: mlflow.models.set_signature("
-        f'"{logged}", mlflow.models.infer_signature(inputs, model.predict(inputs)))'
-    )
+_LOG_AGAIN = (
+    "Log the model again with input_example=, or add a signature: mlflow.models.set_signature("
+)
+_INFERRED = "mlflow.models.infer_signature(inputs, model.predict(inputs))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +91,11 @@ class ServedSignature:
     outputs: tuple[ServedTensor, ...]
 
 
+def _logged(mlmodel: MLmodel) -> str:
+    # MLflow takes no version of a registered model there.
+    return f"models:/{mlmodel.model_id}" if mlmodel.model_id else "runs:/<run id>/<name>"
+
+
 def read_signature(mlmodel: MLmodel) -> ServedSignature:
     """Return a model's signature as tensors.
 
@@ -106,7 +106,8 @@ def read_signature(mlmodel: MLmodel) -> ServedSignature:
     inputs = read_inputs(mlmodel)
     if not mlmodel.signature.get("outputs"):
         raise InvalidPackageError(
-            f"The model's signature does not say what it returns. {_how_to_add_one(mlmodel)}."
+            "The model's signature does not say what it returns. "
+            f'{_LOG_AGAIN}"{_logged(mlmodel)}", {_INFERRED}).'
         )
     return ServedSignature(inputs, _tensors(mlmodel, "outputs"))
 
@@ -120,7 +121,7 @@ def read_inputs(mlmodel: MLmodel) -> tuple[ServedTensor, ...]:
     if not mlmodel.signature.get("inputs"):
         raise InvalidPackageError(
             "The model has no signature, so nobody knows what it takes. "
-            f"{_how_to_add_one(mlmodel)}."
+            f'{_LOG_AGAIN}"{_logged(mlmodel)}", {_INFERRED}).'
         )
     return _tensors(mlmodel, "inputs")
 
@@ -145,7 +146,8 @@ def _tensors(mlmodel: MLmodel, side: str) -> tuple[ServedTensor, ...]:
         return tuple(_tensor(spec, place, specs, side) for place, spec in enumerate(specs))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidPackageError(
-            f"The {side} of the model's signature can't be read. {_how_to_add_one(mlmodel)}."
+            f"The {side} of the model's signature can't be read. "
+            f'{_LOG_AGAIN}"{_logged(mlmodel)}", {_INFERRED}).'
         ) from error
 
 
