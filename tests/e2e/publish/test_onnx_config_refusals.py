@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tests.e2e.publish.onnx_models import onnx_model
 
 from mlflow_triton.layout_check import check_layout
 from triton_deploy_core.errors import LoadFailedError
@@ -19,47 +20,37 @@ _value = helper.make_tensor_value_info
 FLOAT = TensorProto.FLOAT
 
 
-def _model(
-    nodes: list[onnx.NodeProto],
-    inputs: list[onnx.ValueInfoProto],
-    outputs: list[onnx.ValueInfoProto],
-    initializers: list[onnx.TensorProto] | None = None,
-) -> onnx.ModelProto:
-    graph = helper.make_graph(nodes, "g", inputs, outputs, initializers or [])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-
-
 def _negated(shape: list[str | int], given: list[str | int] | None = None) -> onnx.ModelProto:
     node = helper.make_node("Neg", ["x"], ["y"])
-    return _model([node], [_value("x", FLOAT, shape)], [_value("y", FLOAT, given or shape)])
+    return onnx_model([node], [_value("x", FLOAT, shape)], [_value("y", FLOAT, given or shape)])
 
 
 ROWS = _negated(["N", 3])
 FIXED = _negated([1, 3])
-SUM = _model(
+SUM = onnx_model(
     [helper.make_node("Add", ["x", "w"], ["y"])],
     [_value("x", FLOAT, ["N", 3]), _value("w", FLOAT, [3])],
     [_value("y", FLOAT, ["N", 3])],
 )
-DEFAULT = _model(
+DEFAULT = onnx_model(
     [helper.make_node("Add", ["x", "w"], ["y"])],
     [_value("x", FLOAT, ["N", 3]), _value("w", FLOAT, [3])],
     [_value("y", FLOAT, ["N", 3])],
     [numpy_helper.from_array(np.ones(3, np.float32), "w")],
 )
-TWO_OUTPUTS = _model(
+TWO_OUTPUTS = onnx_model(
     [helper.make_node("Neg", ["x"], ["y"]), helper.make_node("Abs", ["x"], ["z"])],
     [_value("x", FLOAT, ["N", 3])],
     [_value("y", FLOAT, ["N", 3]), _value("z", FLOAT, ["N", 3])],
 )
 SCALAR = _negated([])
 ONLY_ROWS = _negated(["N"])
-TEXT = _model(
+TEXT = onnx_model(
     [helper.make_node("Identity", ["x"], ["y"])],
     [_value("x", TensorProto.STRING, ["N", 1])],
     [_value("y", TensorProto.STRING, ["N", 1])],
 )
-SEQUENCE = _model(
+SEQUENCE = onnx_model(
     [helper.make_node("SequenceConstruct", ["x"], ["y"])],
     [_value("x", FLOAT, ["N", 3])],
     [helper.make_tensor_sequence_value_info("y", FLOAT, None)],

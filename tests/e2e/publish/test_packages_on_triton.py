@@ -13,6 +13,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from tests.e2e.publish.onnx_models import onnx_model
 
 from mlflow_triton.flavors.onnx import FLAVOR
 from mlflow_triton.flavors.packaging import FlavorInput, PackageOptions
@@ -34,23 +35,13 @@ class _Case:
     options: PackageOptions = PackageOptions()  # noqa: RUF009 - frozen
 
 
-def _model(
-    nodes: list[onnx.NodeProto],
-    inputs: list[onnx.ValueInfoProto],
-    outputs: list[onnx.ValueInfoProto],
-    initializers: list[onnx.TensorProto] | None = None,
-) -> onnx.ModelProto:
-    graph = helper.make_graph(nodes, "g", inputs, outputs, initializers or [])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-
-
 _value = helper.make_tensor_value_info
 _FLOATS = np.arange(8, dtype=np.float32).reshape(2, 4)
 _WEIGHTS = np.arange(4 * 600, dtype=np.float32).reshape(4, 600)
 
 CASES = {
     "batched": _Case(
-        _model(
+        onnx_model(
             [helper.make_node("Neg", ["X"], ["Y"])],
             [_value("X", TensorProto.FLOAT, ["N", 4])],
             [_value("Y", TensorProto.FLOAT, ["N", 4])],
@@ -60,7 +51,7 @@ CASES = {
         PackageOptions(max_batch_size=16, instance_count=2, dynamic_batching=True),
     ),
     "external": _Case(
-        _model(
+        onnx_model(
             [helper.make_node("MatMul", ["X", "W"], ["Y"])],
             [_value("X", TensorProto.FLOAT, ["N", 4])],
             [_value("Y", TensorProto.FLOAT, ["N", 600])],
@@ -70,7 +61,7 @@ CASES = {
         {"Y": _FLOATS @ _WEIGHTS},
     ),
     "only-a-batch": _Case(
-        _model(
+        onnx_model(
             [helper.make_node("ReduceMax", ["X"], ["Y"], axes=[1], keepdims=0)],
             [_value("X", TensorProto.FLOAT, ["N", 4])],
             [_value("Y", TensorProto.FLOAT, ["N"])],
@@ -79,7 +70,7 @@ CASES = {
         {"Y": np.array([[3], [7]], dtype=np.float32)},
     ),
     "scalars": _Case(
-        _model(
+        onnx_model(
             [helper.make_node("Neg", ["X"], ["Y"])],
             [_value("X", TensorProto.INT64, [])],
             [_value("Y", TensorProto.INT64, [])],
@@ -88,7 +79,7 @@ CASES = {
         {"Y": np.array([-3], dtype=np.int64)},
     ),
     "strings": _Case(
-        _model(
+        onnx_model(
             [helper.make_node("Identity", ["X"], ["Y"])],
             [_value("X", TensorProto.STRING, ["rows", "words"])],
             [_value("Y", TensorProto.STRING, ["rows", "words"])],
@@ -97,7 +88,7 @@ CASES = {
         {"Y": np.array([[b"a", "ü".encode()]], dtype=object)},
     ),
     "fixed": _Case(
-        _model(
+        onnx_model(
             [helper.make_node("Neg", ["X"], ["Y"])],
             [_value("X", TensorProto.DOUBLE, [2, None])],
             [_value("Y", TensorProto.DOUBLE, [2, None])],
