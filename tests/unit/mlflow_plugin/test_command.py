@@ -236,6 +236,8 @@ mlflow.pyfunc.save_model(sys.argv[1], python_model=Upper(), pip_requirements=["e
     assert "-C env=pack deploys them with the model." in told
     assert json.loads(_run("check", model, "--json").stdout)["needs"] != []
     assert json.loads(_run("check", EXAMPLE, "--json").stdout)["needs"] == []
+    (model / "requirements.txt").rename(tmp_path / "elsewhere.txt")
+    assert json.loads(_run("check", model, "--json").stdout)["needs"] == []
     elsewhere = ("-C", "env=server:/opt/env.tar.gz")
     assert json.loads(_run("check", model, "--json", *elsewhere).stdout)["needs"] == []
 
@@ -244,3 +246,11 @@ def test_an_empty_repository_is_named():
     from mlflow_triton.command.deployment_table import table
 
     assert table([], "s3://models/a") == "There are no deployments in s3://models/a."
+
+
+@pytest.mark.parametrize("word", ["update", "rollbak", "nothing"])
+def test_a_shell_that_completes_is_told_no_errors(word):
+    from click.shell_completion import BashComplete
+
+    completed = BashComplete(main, {}, "mlflow-triton", "_MLFLOW_TRITON_COMPLETE")
+    assert "list" in [item.value for item in completed.get_completions([word], "")]

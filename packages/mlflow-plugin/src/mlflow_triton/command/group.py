@@ -43,11 +43,11 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name in _MLFLOWS:
-            ctx.fail(f"That is MLflow's: mlflow deployments {name} -t triton …")
-        close = get_close_matches(name, _COMMANDS, n=1)
-        if close and name not in _COMMANDS:
-            ctx.fail(f"There is no command {name!r}. Did you mean {close[0]!r}?")
+        if name not in _COMMANDS and not ctx.resilient_parsing:  # a shell that completes asks too
+            if name in _MLFLOWS:
+                ctx.fail(f"That is MLflow's: mlflow deployments {name} -t triton …")
+            if close := get_close_matches(name, _COMMANDS, n=1):
+                ctx.fail(f"There is no command {name!r}. Did you mean {close[0]!r}?")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -66,9 +66,12 @@ class PyfuncFlavor(Flavor):
         if options.own.get(ENVIRONMENT, ON_SERVER) != ON_SERVER:
             return ()
         from mlflow_triton.flavors.pyfunc_environment import (  # noqa: PLC0415 (imports yaml)
+            REQUIREMENTS_FILE,
             requirements_of,
         )
 
+        if model.files.find(REQUIREMENTS_FILE) is None:
+            return ()
         lines = requirements_of(model.files).splitlines()
         wanted = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
         need = (
