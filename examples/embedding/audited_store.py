@@ -11,6 +11,8 @@ from triton_deploy_core.ports.store import (
     BlobStore,
     Capabilities,
     Condition,
+    Guard,
+    IfUnchanged,
     Transfer,
 )
 
@@ -48,21 +50,35 @@ class AuditedStore:
         """See `BlobStore.read`."""
         return self._inner.read(key)
 
-    def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
+    def age(self, key: str) -> float:
+        """See `BlobStore.age`."""
+        return self._inner.age(key)
+
+    def write(
+        self, key: str, data: bytes, *, condition: Condition = None, guard: Guard | None = None
+    ) -> str:
         """See `BlobStore.write`."""
-        etag = self._inner.write(key, data, condition=condition)
+        etag = self._inner.write(key, data, condition=condition, guard=guard)
         self._tell(f"wrote {key}")
         return etag
 
-    def transfer(self, transfers: Sequence[Transfer], progress: Progress) -> None:
+    def transfer(
+        self, transfers: Sequence[Transfer], progress: Progress, *, guard: Guard | None = None
+    ) -> None:
         """See `BlobStore.transfer`."""
-        self._inner.transfer(transfers, progress)
+        self._inner.transfer(transfers, progress, guard=guard)
         for item in transfers:
             self._tell(f"put {item.key}")
 
-    def delete(self, keys: Iterable[str]) -> None:
+    def delete(
+        self,
+        keys: Iterable[str],
+        *,
+        guard: Guard | None = None,
+        condition: IfUnchanged | None = None,
+    ) -> None:
         """See `BlobStore.delete`."""
         doomed = list(keys)
-        self._inner.delete(doomed)
+        self._inner.delete(doomed, guard=guard, condition=condition)
         for key in doomed:
             self._tell(f"deleted {key}")

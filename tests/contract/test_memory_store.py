@@ -31,3 +31,8 @@ class FaultyHarness(MemoryHarness):
 class TestFaultyStore(BlobStoreContract):
     def make_harness(self, tmp_path: object) -> FaultyHarness:
         return FaultyHarness()
+
+
+class TestMemoryStoreLikeAnObjectStore(BlobStoreContract):
+    def make_harness(self, tmp_path: object) -> MemoryHarness:
+        return MemoryHarness(is_object_store=True)

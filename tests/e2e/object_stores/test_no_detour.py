@@ -24,8 +24,8 @@ from triton_deploy_storage.testing_proxy import Answer, FaultProxy, OnNth
 LOG_MODELS = Path(__file__).with_name("log_large_models.py")
 LOG_SECONDS = 240
 WEIGHTS = 2 * 3 * 200_000 * 4
-SMALL = 64 << 10
-"""Bytes that an operation may take, with listings, records and parts of graphs."""
+SMALL = 80 << 10
+"""Bytes that an operation may take, with listings, records, guards and parts of graphs."""
 _IN_A_VERSION = re.compile(r"/some/triton/weights/\d+/")
 X = np.array([[1, 2, 3]], dtype=np.float32)
 

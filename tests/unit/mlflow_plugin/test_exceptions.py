@@ -26,6 +26,7 @@ CODES = {
     errors.DamagedRecordError: "RESOURCE_CONFLICT",
     errors.PartOfEnsembleError: "RESOURCE_CONFLICT",
     errors.DeploymentBusyError: "RESOURCE_CONFLICT",
+    errors.LeaseLostError: "RESOURCE_CONFLICT",
     errors.ModelSourceError: "RESOURCE_DOES_NOT_EXIST",
     errors.StoreError: "INTERNAL_ERROR",
     errors.RepositoryNotFoundError: "RESOURCE_DOES_NOT_EXIST",
@@ -33,6 +34,7 @@ CODES = {
     errors.StoreUnavailableError: "TEMPORARILY_UNAVAILABLE",
     errors.BlobNotFoundError: "RESOURCE_DOES_NOT_EXIST",
     errors.PreconditionFailedError: "RESOURCE_CONFLICT",
+    errors.StaleWriterError: "RESOURCE_CONFLICT",
     errors.ServerError: "INTERNAL_ERROR",
     errors.ServerUnreachableError: "TEMPORARILY_UNAVAILABLE",
     errors.AnswerLostError: "TEMPORARILY_UNAVAILABLE",
@@ -48,6 +50,7 @@ CODES = {
 ARGUMENTS = {
     errors.InvalidOptionsError: {"problems": ("because",)},
     errors.DeploymentBusyError: {"holder": "somebody", "expires_at": 0.0},
+    errors.LeaseLostError: {"holder": "somebody", "expires_at": 0.0},
     errors.LoadFailedError: {"reason": "because"},
     errors.RequestRefusedError: {"reason": "because"},
 }

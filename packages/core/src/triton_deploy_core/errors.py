@@ -15,7 +15,8 @@
     ├── NotOursError                 a directory that no deployment of ours made
     │   ├── DamagedRecordError       it has a record, but not one that can be read
     │   └── PartOfEnsembleError      it is a part of another deployment
-    ├── DeploymentBusyError          somebody else is at work on that name
+    ├── DeploymentBusyError          another operation on that name holds its lease
+    │   └── LeaseLostError           this operation was paused, and another took its lease over
     ├── ModelSourceError             the model that was named can't be had
     ├── StoreError                   the model repository
     │   ├── RepositoryNotFoundError  the directory or bucket does not exist
@@ -23,6 +24,7 @@
     │   ├── StoreUnavailableError    unreachable, overloaded, out of space
     │   ├── BlobNotFoundError        no such file in the repository
     │   └── PreconditionFailedError  a conditional write lost
+    │       └── StaleWriterError     a guarded change of a writer that lost its lease
     └── ServerError                  the inference server
         ├── ServerUnreachableError   refused, unresolvable, not reachable
         │   └── AnswerLostError      the connection broke after the request was sent
@@ -134,6 +136,13 @@ class DeploymentBusyError(DeployError):
         self.expires_at = expires_at
 
 
+class LeaseLostError(DeploymentBusyError):
+    """This operation was paused for longer than its lease, and another has taken the name over.
+
+    Nothing that it did after that has changed the repository.
+    """
+
+
 class ModelSourceError(DeployError):
     """The model that a URI names does not exist or can't be read."""
 
@@ -160,6 +169,10 @@ class BlobNotFoundError(StoreError):
 
 class PreconditionFailedError(StoreError):
     """A conditional write found another content than the condition says."""
+
+
+class StaleWriterError(PreconditionFailedError):
+    """A guarded change was refused: another writer has taken over since."""
 
 
 class ServerError(DeployError):

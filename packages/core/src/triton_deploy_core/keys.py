@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from triton_deploy_core.ports.store import Content, Transfer
 
+_RESERVED = ".triton-deploy"
+
 
 def check_key(key: str) -> None:
     """Accept a file's key or a directory marker.
@@ -45,6 +47,11 @@ def check_transfer(item: Transfer) -> None:
     check_key(item.key)
     if is_marker(item.key) and item.source != Content(b""):
         raise ValueError(f"{item.key!r} is a directory marker: it has no content")
+
+
+def is_reserved(key: str) -> bool:
+    """Tell whether a store may keep this name for itself: its lock, its unfinished files."""
+    return any(segment.startswith(_RESERVED) for segment in key.split("/"))
 
 
 def is_marker(key: str) -> bool:

@@ -110,6 +110,33 @@ Condition: TypeAlias = IfAbsent | IfUnchanged | None
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """Makes a change conditional on another file: only while that one begins with a token.
+
+    A writer whose lease another has taken over then changes nothing, however late it wakes up.
+
+    Attributes:
+        key: the file whose first `GUARD_BYTES` bytes have to hold the token.
+        token: letters and digits that no other writer ever has.
+    """
+
+    key: str
+    token: str
+
+    @property
+    def staging(self) -> str:
+        """The key under which a store prepares a guarded write, see `BlobStore.write`."""
+        return f"{self.key}.{self.token}"
+
+    def holds(self, data: bytes) -> bool:
+        """Tell whether a content of the guard's file is this writer's own."""
+        return self.token.encode() in data[:GUARD_BYTES]
+
+
+GUARD_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a store can do beyond the port. Declared by the adapter, not found out by trying.
 
@@ -120,12 +147,15 @@ class Capabilities:
             also succeeds where the content was replaced and came back: whoever must notice that
             puts something into the content that never comes back.
         parallel_reads: so many threads read small files faster than fewer do.
+        atomic_guards: a `Guard` is checked in one step with each change. Elsewhere it is read right
+            before the change, so a guarded transfer or delete can come late by one request.
     """
 
     conditional_writes: bool
     copies_from: frozenset[str] = frozenset()
     tags_of_content: bool = False
     parallel_reads: int = 16
+    atomic_guards: bool = False
 
 
 class BlobStore(Protocol):
@@ -181,7 +211,19 @@ class BlobStore(Protocol):
         """
         ...
 
-    def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
+    def age(self, key: str) -> float:
+        """Return how many seconds ago a file was written, by the store's own clock.
+
+        Neither this machine's clock nor the writer's counts. Object stores know whole seconds.
+
+        Raises:
+            BlobNotFoundError: there is no such key, or it is a directory.
+        """
+        ...
+
+    def write(
+        self, key: str, data: bytes, *, condition: Condition = None, guard: Guard | None = None
+    ) -> str:
         """Write a small file in one atomic step and return its new tag.
 
         Whoever reads the key at any moment gets the old content or the new, whole. A crash
@@ -189,27 +231,50 @@ class BlobStore(Protocol):
         time later than that of all else in its directory, as Triton reads times there: on object
         stores in whole seconds, so the call may wait for one. Else a load would not notice it.
 
+        A guarded write takes effect only while its guard holds, on every store. Where that can't
+        be checked in the same step, the store writes the content to `Guard.staging`, reads the
+        guard, and copies it into place: the copy fails once that file is gone. So a writer that
+        takes over removes the other's staging file before it changes anything, and each writer
+        removes its own at the end. Give either a condition or a guard.
+
         Raises:
             PreconditionFailedError: the condition does not hold; nothing was written.
+            StaleWriterError: the guard does not hold; nothing was written.
         """
         ...
 
-    def transfer(self, transfers: Sequence[Transfer], progress: Progress) -> None:
+    def transfer(
+        self, transfers: Sequence[Transfer], progress: Progress, *, guard: Guard | None = None
+    ) -> None:
         """Put many files into the repository, large ones included, each atomically.
 
         Sources are read in pieces: memory does not grow with their size. Files appear in any
         order, each of them whole; an existing key is replaced. An error leaves some files put and
         others not. `progress` is told of each piece; what it raises then ends the transfer.
+        A guard is checked for each file.
 
         Raises:
             ModelSourceError: a source can't be read, or changed its size while it was read.
+            StaleWriterError: the guard does not hold; the files that were not put yet stay out.
         """
         ...
 
-    def delete(self, keys: Iterable[str]) -> None:
+    def delete(
+        self,
+        keys: Iterable[str],
+        *,
+        guard: Guard | None = None,
+        condition: IfUnchanged | None = None,
+    ) -> None:
         """Delete files; a key that does not exist is no error.
 
         A directory that gets empty by it vanishes with its last file. On an object store a
         marker outlives the files beside it: delete it too, as whoever deletes what is listed does.
+        A guard is checked for each batch. A condition is for a single key.
+
+        Raises:
+            PreconditionFailedError: the condition does not hold, as where the key is gone; nothing
+                was deleted.
+            StaleWriterError: the guard does not hold; what was not deleted yet stays.
         """
         ...

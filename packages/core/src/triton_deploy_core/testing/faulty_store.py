@@ -18,6 +18,8 @@ from triton_deploy_core.ports.store import (
     BlobStore,
     Capabilities,
     Condition,
+    Guard,
+    IfUnchanged,
     Transfer,
 )
 from triton_deploy_core.testing.store_faults import FaultHook, Moment, StoreCall
@@ -78,15 +80,27 @@ class FaultyStore:
         self._at(call, key, done=True)
         return content
 
-    def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
+    def age(self, key: str) -> float:
+        """See `BlobStore.age`."""
+        call = StoreCall("age", (key,))
+        self._at(call, key, done=False)
+        age = self._store.age(key)
+        self._at(call, key, done=True)
+        return age
+
+    def write(
+        self, key: str, data: bytes, *, condition: Condition = None, guard: Guard | None = None
+    ) -> str:
         """See `BlobStore.write`."""
         call = StoreCall("write", (key,))
         self._at(call, key, done=False)
-        etag = self._store.write(key, data, condition=condition)
+        etag = self._store.write(key, data, condition=condition, guard=guard)
         self._at(call, key, done=True)
         return etag
 
-    def transfer(self, transfers: Sequence[Transfer], progress: Progress) -> None:
+    def transfer(
+        self, transfers: Sequence[Transfer], progress: Progress, *, guard: Guard | None = None
+    ) -> None:
         """See `BlobStore.transfer`."""
         for item in transfers:
             check_transfer(item)
@@ -95,10 +109,16 @@ class FaultyStore:
         one_by_one = _WithoutTotal(progress)
         for item in transfers:
             self._at(call, item.key, done=False)
-            self._store.transfer([item], one_by_one)
+            self._store.transfer([item], one_by_one, guard=guard)
             self._at(call, item.key, done=True)
 
-    def delete(self, keys: Iterable[str]) -> None:
+    def delete(
+        self,
+        keys: Iterable[str],
+        *,
+        guard: Guard | None = None,
+        condition: IfUnchanged | None = None,
+    ) -> None:
         """See `BlobStore.delete`."""
         doomed = list(keys)
         for key in doomed:
@@ -106,7 +126,7 @@ class FaultyStore:
         call = StoreCall("delete", tuple(doomed))
         for key in doomed:
             self._at(call, key, done=False)
-            self._store.delete([key])
+            self._store.delete([key], guard=guard, condition=condition)
             self._at(call, key, done=True)
 
     def _at(self, call: StoreCall, key: str, *, done: bool) -> None:

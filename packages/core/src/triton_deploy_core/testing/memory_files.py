@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import threading
 from collections import Counter
@@ -27,9 +28,14 @@ class MemoryFiles:
     """Files by key. A directory has a modification time too, as it has on a file system.
 
     Hold `lock` around what must not be torn apart.
+
+    Args:
+        clock: where modification times come from.
+        tags_of_content: see `Capabilities.tags_of_content`.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, tags_of_content: bool = False) -> None:
+        self._tags_of_content = tags_of_content
         self.lock = threading.RLock()
         self.exists = True
         self._clock = clock
@@ -65,7 +71,7 @@ class MemoryFiles:
             now = self._now()
             if key not in self._files:
                 self._inside.update(enclosing(key))
-            self._files[key] = MemoryFile(data, f"tag-{next(self._tags)}", now)
+            self._files[key] = MemoryFile(data, self._tag(data), now)
             self._touch(key, now)
             return self._files[key].etag
 
@@ -84,6 +90,17 @@ class MemoryFiles:
             times = [file.modified for key, file in self._files.items() if key.startswith(prefix)]
             times += [at for key, at in self._times.items() if key.startswith(prefix)]
             return max(times, default=0.0)
+
+    def age(self, key: str) -> float | None:
+        """Return how many seconds ago a file was put, None where there is none."""
+        with self.lock:
+            file = self._files.get(key)
+            return None if file is None else max(0.0, self._clock.now() - file.modified)
+
+    def _tag(self, data: bytes) -> str:
+        if self._tags_of_content:
+            return hashlib.sha256(data).hexdigest()
+        return f"tag-{next(self._tags)}"
 
     def _refuse_conflict(self, key: str) -> None:
         path = key.removesuffix("/")

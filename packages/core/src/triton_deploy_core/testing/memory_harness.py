@@ -7,11 +7,15 @@ from triton_deploy_core.testing.memory_store import MemoryStore
 
 
 class MemoryHarness:
-    """A `StoreHarness`."""
+    """A `StoreHarness`.
 
-    def __init__(self) -> None:
+    Args:
+        is_object_store: see `MemoryStore`.
+    """
+
+    def __init__(self, *, is_object_store: bool = False) -> None:
         self._elsewhere = MemoryStore(name="elsewhere")
-        self.store = MemoryStore(remotes=[self._elsewhere])
+        self.store = MemoryStore(remotes=[self._elsewhere], is_object_store=is_object_store)
 
     def another(self) -> MemoryStore:
         """See `StoreHarness.another`."""

@@ -25,6 +25,7 @@ from triton_deploy_core.errors import (
     PreconditionFailedError,
     RepositoryNotFoundError,
 )
+from triton_deploy_core.guards import stale_writer
 from triton_deploy_core.keys import check_file_key, check_key, check_transfer, is_marker
 from triton_deploy_core.ports.progress import Progress
 from triton_deploy_core.ports.store import (
@@ -33,6 +34,7 @@ from triton_deploy_core.ports.store import (
     Capabilities,
     Condition,
     Content,
+    Guard,
     IfAbsent,
     IfUnchanged,
     LocalFile,
@@ -58,6 +60,8 @@ class MemoryStore:
         clock: where modification times come from.
         faults: told of every moment of every call; may raise (see `store_faults`).
         remotes: other stores that ``memory://…`` URIs of `StoredObject` may name.
+        is_object_store: tags and guards are those of an object store: a tag tells of the content
+            alone, and a guard is read right before the change.
     """
 
     def __init__(
@@ -68,10 +72,12 @@ class MemoryStore:
         clock: Clock | None = None,
         faults: FaultHook | None = None,
         remotes: Iterable[MemoryStore] = (),
+        is_object_store: bool = False,
     ) -> None:
         self.name = name
         self.faults = faults
-        self._files = MemoryFiles(clock or SystemClock())
+        self._is_object_store = is_object_store
+        self._files = MemoryFiles(clock or SystemClock(), tags_of_content=is_object_store)
         self._remotes = {remote.name: remote for remote in remotes}
         self._calls: list[StoreCall] = []
         self._moments = 0
@@ -103,7 +109,11 @@ class MemoryStore:
 
     def survivor(self) -> MemoryStore:
         """Return a store on the same files, without faults or log: what the next process sees."""
-        other = MemoryStore(name=self.name, remotes=self._remotes.values())
+        other = MemoryStore(
+            name=self.name,
+            remotes=self._remotes.values(),
+            is_object_store=self._is_object_store,
+        )
         other._files = self._files
         return other
 
@@ -126,7 +136,12 @@ class MemoryStore:
     @property
     def capabilities(self) -> Capabilities:
         """See `BlobStore.capabilities`."""
-        return Capabilities(conditional_writes=True, copies_from=frozenset({"memory"}))
+        return Capabilities(
+            conditional_writes=True,
+            copies_from=frozenset({"memory"}),
+            tags_of_content=self._is_object_store,
+            atomic_guards=not self._is_object_store,
+        )
 
     def check(self) -> None:
         """See `BlobStore.check`."""
@@ -163,39 +178,80 @@ class MemoryStore:
         self._at(call, key, done=True)
         return BlobContent(file.data, file.etag)
 
-    def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
+    def age(self, key: str) -> float:
+        """See `BlobStore.age`."""
+        call = self._begin("age", key)
+        self._at(call, key, done=False)
+        age = None if is_marker(key) else self._files.age(key)
+        if age is None:
+            raise BlobNotFoundError(f"there is no file {key} in {self.location}")
+        self._at(call, key, done=True)
+        return age
+
+    def write(
+        self, key: str, data: bytes, *, condition: Condition = None, guard: Guard | None = None
+    ) -> str:
         """See `BlobStore.write`."""
         check_file_key(key)
+        is_staged = guard is not None and self._is_object_store
+        if guard is not None and is_staged:
+            self.write(guard.staging, data)
+            self._require_guard(guard)
         call = self._begin("write", key)
         self._at(call, key, done=False)
         with self._files.lock:
             self._require(key, condition)
+            if guard is not None and is_staged:
+                if self._files.get(guard.staging) is None:
+                    raise stale_writer(guard, self.location)
+            else:
+                self._require_guard(guard)
             etag = self._files.put(key, bytes(data))
         self._at(call, key, done=True)
         return etag
 
-    def transfer(self, transfers: Sequence[Transfer], progress: Progress) -> None:
+    def transfer(
+        self, transfers: Sequence[Transfer], progress: Progress, *, guard: Guard | None = None
+    ) -> None:
         """See `BlobStore.transfer`."""
         for item in transfers:
             check_transfer(item)
         call = self._begin("transfer", *(item.key for item in transfers))
         progress.total(sum(item.source.size for item in transfers))
         for item in transfers:
+            self._require_guard(guard)
             self._at(call, item.key, done=False)
             data = self._bytes_of(item.source, progress.advance)
-            self._files.put(item.key, data)
+            with self._files.lock:
+                self._require_guard(None if self._is_object_store else guard)
+                self._files.put(item.key, data)
             self._at(call, item.key, done=True)
 
-    def delete(self, keys: Iterable[str]) -> None:
+    def delete(
+        self,
+        keys: Iterable[str],
+        *,
+        guard: Guard | None = None,
+        condition: IfUnchanged | None = None,
+    ) -> None:
         """See `BlobStore.delete`."""
         doomed = list(keys)
         for key in doomed:
             check_key(key)
         call = self._begin("delete", *doomed)
         for key in doomed:
+            self._require_guard(guard)
             self._at(call, key, done=False)
-            self._files.remove(key)
+            with self._files.lock:
+                self._require_guard(None if self._is_object_store else guard)
+                self._require(key, condition)
+                self._files.remove(key)
             self._at(call, key, done=True)
+
+    def _require_guard(self, guard: Guard | None) -> None:
+        file = None if guard is None else self._files.get(guard.key)
+        if guard is not None and (file is None or not guard.holds(file.data)):
+            raise stale_writer(guard, self.location)
 
     def _begin(self, method: str, *keys: str) -> StoreCall:
         call = StoreCall(method, keys)

@@ -12,6 +12,7 @@ pytest collects the rest. Requires the extra ``testing``.
 from __future__ import annotations
 
 from triton_deploy_core.testing.store_laws.deleting import DeletingLaws
+from triton_deploy_core.testing.store_laws.guarding import GuardingLaws
 from triton_deploy_core.testing.store_laws.listing import ListingLaws
 from triton_deploy_core.testing.store_laws.reading import ReadingLaws
 from triton_deploy_core.testing.store_laws.refusing import RefusingLaws
@@ -20,6 +21,12 @@ from triton_deploy_core.testing.store_laws.writing import WritingLaws
 
 
 class BlobStoreContract(
-    ListingLaws, ReadingLaws, WritingLaws, TransferLaws, DeletingLaws, RefusingLaws
+    ListingLaws,
+    ReadingLaws,
+    WritingLaws,
+    TransferLaws,
+    DeletingLaws,
+    GuardingLaws,
+    RefusingLaws,
 ):
     """Everything that the docstrings of `triton_deploy_core.ports.store` promise."""

@@ -1,4 +1,4 @@
-"""What S3 does with a request, as far as repositories need it; copies are not among that.
+"""What S3 does with a request, as far as repositories need it; of copies only small ones.
 
 Small objects are kept in memory, of large ones the size alone. No signature is checked.
 """
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from types import MappingProxyType
+from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
@@ -101,11 +102,12 @@ class Service:
         return self._of_object(bucket, request)
 
     def _of_object(self, bucket: Bucket, request: Request) -> Answer:
+        if "x-amz-copy-source" in request.headers:
+            return _copy(bucket, request)
         if request.method == "PUT":
             return self._put(bucket, request)
         if request.method == "DELETE":
-            bucket.remove(request.key)
-            return Answer("204 No Content")
+            return _delete(bucket, request)
         return _get(bucket, request)
 
     def _of_bucket(self, request: Request) -> Answer:
@@ -170,6 +172,27 @@ def _get(bucket: Bucket, request: Request) -> Answer:
     modified = formatdate(usegmt=True)
     headers = f"ETag: {found.etag}\r\nLast-Modified: {modified}\r\n"
     return Answer("200 OK", found.data, headers)
+
+
+def _copy(bucket: Bucket, request: Request) -> Answer:
+    source = unquote(request.headers["x-amz-copy-source"]).lstrip("/").partition("/")[2]
+    found = bucket.objects.get(source)
+    if found is None:
+        return _error("404 Not Found", "NoSuchKey")
+    if found.etag != request.headers.get("x-amz-copy-source-if-match", found.etag):
+        return _error("412 Precondition Failed", "PreconditionFailed")
+    bucket.put(request.key, found)
+    return _xml("CopyObjectResult", f"<ETag>{escape(found.etag)}</ETag>")
+
+
+def _delete(bucket: Bucket, request: Request) -> Answer:
+    found, wanted = bucket.objects.get(request.key), request.headers.get("if-match")
+    if wanted is not None and found is None:
+        return _error("404 Not Found", "NoSuchKey")
+    if wanted is not None and found is not None and found.etag != wanted:
+        return _error("412 Precondition Failed", "PreconditionFailed")
+    bucket.remove(request.key)
+    return Answer("204 No Content")
 
 
 def _list(bucket: Bucket, query: dict[str, str]) -> Answer:

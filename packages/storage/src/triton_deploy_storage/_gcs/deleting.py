@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
 
-from triton_deploy_core.errors import BlobNotFoundError
-from triton_deploy_storage._gcs.gcs_errors import gcs_errors
+from google.api_core.exceptions import NotFound, PreconditionFailed
+
+from triton_deploy_core.errors import BlobNotFoundError, PreconditionFailedError
+from triton_deploy_storage._gcs.gcs_errors import LIBRARY_ERRORS, gcs_errors, is_no_bucket
 from triton_deploy_storage._gcs.service import Service
 
 
@@ -29,3 +33,36 @@ def delete(service: Service, keys: Sequence[str]) -> None:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _delete_again(service: Service, blob: Any, generation: int | None) -> None:
+    try:
+        blob.delete(if_generation_match=generation, **service.options)
+    except PreconditionFailed:
+        blob.reload(**service.options)
+        raise
+
+
+def delete_if(service: Service, key: str, generation: int | None) -> None:
+    """Delete an object that has this generation.
+
+    Raises:
+        PreconditionFailedError: it is gone.
+        PreconditionFailed: it has another one.
+    """
+    blob = service.blob(key)
+    try:
+        try:
+            blob.delete(
+                if_generation_match=generation, timeout=service.options["timeout"], retry=None
+            )
+        except (NotFound, PreconditionFailed):
+            raise
+        except LIBRARY_ERRORS:
+            # The answer may have been lost: then the second attempt finds nothing.
+            with suppress(NotFound):
+                _delete_again(service, blob, generation)
+    except NotFound as error:
+        if is_no_bucket(error):
+            raise
+        raise PreconditionFailedError(f"{key} is gone: read it again") from error

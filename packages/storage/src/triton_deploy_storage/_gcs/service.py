@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import google.auth
@@ -47,6 +49,9 @@ class Service:
         }
         self._lock = threading.Lock()
         self._client: Any = None
+        self._adapter = WholeAnswers(
+            pool_connections=2, pool_maxsize=limits.workers + limits.large_at_once
+        )
 
     def client(self) -> Any:
         """Return the client.
@@ -57,8 +62,13 @@ class Service:
         with self._lock:
             if self._client is None:
                 with gcs_errors(self.location.bucket, "use", "the settings for the repository"):
-                    self._client = _make(self.limits.workers + self.limits.large_at_once)
+                    self._client = _make(self._adapter)
             return self._client
+
+    def now(self) -> datetime:
+        """Return the service's time, as its last answer has it; else this machine's."""
+        date = self._adapter.date
+        return parsedate_to_datetime(date) if date else datetime.now(timezone.utc)
 
     def blob(self, key: str) -> Any:
         """Return the library's handle of a key of the repository."""
@@ -69,12 +79,11 @@ class Service:
         return self.client().bucket(bucket).blob(name)
 
 
-def _make(connections: int) -> Any:
+def _make(adapter: WholeAnswers) -> Any:
     # Without a project: it is needed to make buckets only, and not always known.
     client = Client(project=None, credentials=_credentials())
     # For traces that nobody asked for, it would look up the bucket, which our role may not.
     client._bucket_metadata_cache = None  # noqa: SLF001
-    adapter = WholeAnswers(pool_connections=2, pool_maxsize=connections)
     for scheme in ("https://", "http://"):
         client._http.mount(scheme, adapter)  # noqa: SLF001  (as the library's own samples do)
     return client

@@ -17,12 +17,13 @@ from triton_deploy_core.ports.store import (
     BlobContent,
     Capabilities,
     Condition,
+    Guard,
     IfAbsent,
     IfUnchanged,
     Transfer,
 )
 from triton_deploy_core.small_files import check_small
-from triton_deploy_storage._gcs import deleting, listing, uploading
+from triton_deploy_storage._gcs import deleting, guarding, listing, uploading
 from triton_deploy_storage._gcs.gcs_errors import gcs_errors
 from triton_deploy_storage._gcs.limits import Limits
 from triton_deploy_storage._gcs.location import GcsLocation
@@ -95,7 +96,15 @@ class GcsStore:
             )
         return BlobContent(received.getvalue(), str(blob.generation))
 
-    def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
+    def age(self, key: str) -> float:
+        """See `BlobStore.age`."""
+        check_file_key(key)
+        with self._errors("read", key):
+            return guarding.age(self._service, key)
+
+    def write(
+        self, key: str, data: bytes, *, condition: Condition = None, guard: Guard | None = None
+    ) -> str:
         """See `BlobStore.write`.
 
         Triton reads times to the millisecond here, and a write takes longer than that.
@@ -104,26 +113,46 @@ class GcsStore:
         generation = _generation(condition)
         try:
             with self._errors("write", key):
+                if guard is not None:
+                    return guarding.write(self._service, key, data, guard)
                 return uploading.put_bytes(self._service, key, data, generation)
         except BlobNotFoundError as error:
             raise PreconditionFailedError(
                 f"{key} is not in {self._written} any more: somebody else removed it"
             ) from error
 
-    def transfer(self, transfers: Sequence[Transfer], progress: Progress) -> None:
+    def transfer(
+        self, transfers: Sequence[Transfer], progress: Progress, *, guard: Guard | None = None
+    ) -> None:
         """See `BlobStore.transfer`."""
         for item in transfers:
             check_transfer(item)
         progress.total(sum(item.source.size for item in transfers))
         if transfers:
-            Transferring(self._service, progress).run(transfers)
+            Transferring(self._service, progress, guard).run(transfers)
 
-    def delete(self, keys: Iterable[str]) -> None:
+    def delete(
+        self,
+        keys: Iterable[str],
+        *,
+        guard: Guard | None = None,
+        condition: IfUnchanged | None = None,
+    ) -> None:
         """See `BlobStore.delete`."""
+        if condition is not None:
+            (key,) = keys
+            with self._errors("delete", key):
+                if guard is not None:
+                    guarding.check(self._service, guard)
+                deleting.delete_if(self._service, key, _generation(condition))
+            return
         remaining = iter(keys)
         while batch := [*itertools.islice(remaining, _KEYS_AT_ONCE)]:
             for key in batch:
                 check_key(key)
+            if guard is not None:
+                with self._errors("read", guard.key):
+                    guarding.check(self._service, guard)
             deleting.delete(self._service, batch)
 
     def _errors(self, action: str, what: str) -> AbstractContextManager[None]:

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from threading import Event
 
 from triton_deploy_core.ports.progress import Progress
-from triton_deploy_core.ports.store import StoredBlob, StoredObject, Transfer
+from triton_deploy_core.ports.store import Guard, StoredBlob, StoredObject, Transfer
 from triton_deploy_storage._gcs.copying import copy
 from triton_deploy_storage._gcs.gcs_errors import gcs_errors
+from triton_deploy_storage._gcs.guarding import check
 from triton_deploy_storage._gcs.service import Service
 from triton_deploy_storage._gcs.uploading import put
 
@@ -18,8 +19,9 @@ from triton_deploy_storage._gcs.uploading import put
 class Transferring:
     """One transfer of files into a repository."""
 
-    def __init__(self, service: Service, progress: Progress) -> None:
+    def __init__(self, service: Service, progress: Progress, guard: Guard | None) -> None:
         self._service = service
+        self._guard = guard
         self._advance = progress.advance
         self._stop = Event()
 
@@ -47,6 +49,8 @@ class Transferring:
 
     def _put(self, item: Transfer) -> None:
         with gcs_errors(self._service.location.bucket, "write", item.key):
+            if self._guard is not None:
+                check(self._service, self._guard)
             if isinstance(item.source, StoredBlob | StoredObject):
                 copy(self._service, item.key, item.source, self._advance, self._stop)
             else:

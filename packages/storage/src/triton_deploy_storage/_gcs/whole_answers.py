@@ -20,11 +20,18 @@ _BLANK = frozenset({b"\r\n", b"\n"})
 
 
 class WholeAnswers(HTTPAdapter):
-    """An adapter of requests that raises where they break off."""
+    """An adapter of requests that raises where they break off.
+
+    Attributes:
+        date: the service's time in the last answer, as its header has it; empty before the first.
+    """
+
+    date: str = ""
 
     def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
         """See `HTTPAdapter`."""
         answer = super().send(request, *arguments, **options)
+        self.date = answer.headers.get("Date", "")
         if answer.status_code >= _REFUSED:
             answer.content  # noqa: B018  (reads it)
         return answer

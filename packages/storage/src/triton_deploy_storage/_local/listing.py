@@ -23,21 +23,26 @@ def directories(root: str) -> Iterator[str]:
                 yield entry.name
 
 
-def walk(root: str, prefix: str) -> Iterator[Blob]:
+def walk(root: str, prefix: str, unfinished: set[str]) -> Iterator[Blob]:
     """Yield the files and the empty directories whose key starts with `prefix`, ordered by key.
 
     A symbolic link to a directory is a file here: what is behind it belongs to somebody else.
+
+    Args:
+        root: the repository's directory.
+        prefix: of the keys.
+        unfinished: gets the paths of directories in which files in the making lie.
     """
     base = prefix[: prefix.rfind("/") + 1]
     if not _can_be_listed(root, base):
         return
-    pending = [key for key in _children(root, base) if key.startswith(prefix)]
+    pending = [key for key in _children(root, base, unfinished) if key.startswith(prefix)]
     if prefix == base and base and not pending:
         pending = [base] if os.path.isdir(os.path.join(root, base)) else []
     pending.reverse()
     while pending:
         key = pending.pop()
-        inside = _children(root, key) if is_marker(key) else []
+        inside = _children(root, key, unfinished) if is_marker(key) else []
         if inside:
             pending.extend(reversed(inside))
         else:
@@ -53,15 +58,17 @@ def _can_be_listed(root: str, base: str) -> bool:
     return not any(os.path.islink(os.path.join(root, link.removesuffix("/"))) for link in links)
 
 
-def _children(root: str, directory: str) -> list[str]:
+def _children(root: str, directory: str, unfinished: set[str]) -> list[str]:
     """Return the keys right in a directory, ordered; those of directories are markers."""
     try:
         with os.scandir(os.path.join(root, directory)) as entries:
-            keys = [
-                directory + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
-                for entry in entries
-                if STAGED.fullmatch(entry.name) is None
-            ]
+            keys = []
+            for entry in entries:
+                if STAGED.fullmatch(entry.name):
+                    unfinished.add(os.path.join(root, directory))
+                    continue
+                is_directory = entry.is_dir(follow_symlinks=False)
+                keys.append(directory + entry.name + ("/" if is_directory else ""))
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.isdir(root):
             raise

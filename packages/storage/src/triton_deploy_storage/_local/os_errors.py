@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
+from typing import TypeVar
 
 from triton_deploy_core.errors import (
     RepositoryNotFoundError,
@@ -17,6 +18,8 @@ from triton_deploy_core.errors import (
 )
 from triton_deploy_core.shown import shown
 
+_T = TypeVar("_T")
+_ATTEMPTS = 5
 _PERMISSION = "give this user the permission, or run as its owner"
 _IN_THE_WAY = "something else of that name is in the way; remove or rename it"
 
@@ -43,6 +46,23 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 """Errors of a path that can't name a file that exists."""
+
+
+def while_stale(read: Callable[[], _T]) -> _T:
+    """Read a file again where NFS says that it was replaced meanwhile (ESTALE)."""
+    for _ in range(_ATTEMPTS):
+        with _stale_ignored():
+            return read()
+    return read()
+
+
+@contextmanager
+def _stale_ignored() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ESTALE:
+            raise
 
 
 @contextmanager

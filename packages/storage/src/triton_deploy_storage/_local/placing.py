@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from triton_deploy_core.errors import PreconditionFailedError
+from triton_deploy_core.guards import stale_writer
 from triton_deploy_core.keys import enclosing
-from triton_deploy_core.ports.store import Condition, IfAbsent, IfUnchanged
+from triton_deploy_core.ports.store import GUARD_BYTES, Condition, Guard, IfAbsent, IfUnchanged
 from triton_deploy_core.shown import shown
 from triton_deploy_storage._local import tree
 from triton_deploy_storage._local.locking import exclusive
+from triton_deploy_storage._local.os_errors import while_stale
 from triton_deploy_storage._local.staging import StagedFile, create, discard
 from triton_deploy_storage._local.tags import tag_of
 
@@ -40,14 +42,22 @@ def staged_for(root: str, key: str, mode: int) -> Iterator[StagedFile]:
         raise
 
 
-def place(root: str, staged: StagedFile, target: str, condition: Condition = None) -> str:
-    """Put a finished file in its place if the condition holds, and return its tag.
+def place(
+    root: str,
+    staged: StagedFile,
+    target: str,
+    condition: Condition = None,
+    guard: Guard | None = None,
+) -> str:
+    """Put a finished file in its place if condition and guard hold, and return its tag.
 
     Raises:
-        PreconditionFailedError: it does not hold.
+        PreconditionFailedError: the condition does not hold.
+        StaleWriterError: the guard does not hold.
     """
     with exclusive(root):
         require(target, condition)
+        require_guard(root, guard)
         if not isinstance(condition, IfAbsent):
             staged.replace(target)
         elif not staged.appear(target):
@@ -70,6 +80,30 @@ def require(target: str, condition: Condition) -> None:
             f"{shown(target)} is not what it was when it was read: somebody else has changed or "
             "deleted it; read it again"
         )
+
+
+def require_guard(root: str, guard: Guard | None) -> None:
+    """Do nothing if the guard holds. The caller has the repository's lock.
+
+    The file is opened, since on NFS that is when a change by another machine becomes visible.
+
+    Raises:
+        StaleWriterError: it does not hold.
+    """
+    if guard is None:
+        return
+    path = os.path.join(root, guard.key)
+    try:
+        beginning = while_stale(lambda: _beginning(path))
+    except FileNotFoundError:
+        beginning = b""
+    if not guard.holds(beginning):
+        raise stale_writer(guard, root)
+
+
+def _beginning(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read(GUARD_BYTES)
 
 
 def _exists(target: str) -> PreconditionFailedError:

@@ -23,17 +23,19 @@ from triton_deploy_core.ports.store import (
     BlobContent,
     Capabilities,
     Condition,
+    Guard,
+    IfUnchanged,
     Transfer,
 )
 from triton_deploy_core.shown import shown
 from triton_deploy_core.small_files import check_small
 from triton_deploy_storage._local import listing, placing, tree
-from triton_deploy_storage._local.locking import exclusive
-from triton_deploy_storage._local.os_errors import MISSING, store_errors
+from triton_deploy_storage._local.locking import exclusive, give_way, now_on
+from triton_deploy_storage._local.os_errors import FULL, MISSING, store_errors, while_stale
 from triton_deploy_storage._local.paths import changing_path, check_not_reserved, reading_path
 from triton_deploy_storage._local.probing import probe
 from triton_deploy_storage._local.sources import open_source
-from triton_deploy_storage._local.staging import sweep, write_all
+from triton_deploy_storage._local.staging import StagedFile, sweep, write_all
 from triton_deploy_storage._local.tags import tag_of
 
 _DELETED_AT_ONCE = 500
@@ -69,7 +71,9 @@ class LocalStore:
     @property
     def capabilities(self) -> Capabilities:
         """See `BlobStore.capabilities`."""
-        return Capabilities(conditional_writes=True, copies_from=frozenset({"file"}))
+        return Capabilities(
+            conditional_writes=True, copies_from=frozenset({"file"}), atomic_guards=True
+        )
 
     def check(self) -> None:
         """See `BlobStore.check`."""
@@ -82,9 +86,16 @@ class LocalStore:
             yield from listing.directories(self._root)
 
     def list(self, prefix: str) -> Iterator[Blob]:
-        """See `BlobStore.list`."""
+        """See `BlobStore.list`.
+
+        What writers who died have left unfinished on the way is removed: who asks for a
+        deployment's files is about to work on it.
+        """
+        unfinished: set[str] = set()
         with store_errors(self._root, "list", os.path.join(self._root, prefix)):
-            yield from listing.walk(self._root, prefix)
+            yield from listing.walk(self._root, prefix, unfinished)
+        for directory in unfinished:
+            sweep(directory)
 
     def read(self, key: str) -> BlobContent:
         """See `BlobStore.read`."""
@@ -94,15 +105,25 @@ class LocalStore:
             try:
                 if is_marker(key):
                     raise _missing(key)
-                return self._read(key)
+                return while_stale(lambda: self._read(key))
             except OSError as error:
-                if error.errno not in MISSING or not os.path.isdir(self._root):
-                    raise
-                raise BlobNotFoundError(
-                    f"there is no file {shown(key)} in the model repository {self._location}"
-                ) from error
+                raise self._missing_or(error, key) from error
 
-    def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
+    def age(self, key: str) -> float:
+        """See `BlobStore.age`. Both times are the file system's, also on NFS."""
+        check_file_key(key)
+        with self._errors("read", key):
+            try:
+                status = while_stale(lambda: os.stat(reading_path(self._root, key)))
+                if not stat.S_ISREG(status.st_mode):
+                    raise _missing(key)
+            except OSError as error:
+                raise self._missing_or(error, key) from error
+            return max(0.0, now_on(self._root) - status.st_ctime)
+
+    def write(
+        self, key: str, data: bytes, *, condition: Condition = None, guard: Guard | None = None
+    ) -> str:
         """See `BlobStore.write`."""
         check_file_key(key)
         check_not_reserved(key)
@@ -111,13 +132,27 @@ class LocalStore:
             placing.require(target, condition)
             sweep(os.path.dirname(target))
             with placing.staged_for(self._root, key, 0o666) as staged:
-                write_all(staged.descriptor, data)
-                staged.finish()
-                tag = placing.place(self._root, staged, target, condition)
+                self._fill(staged, data)
+                tag = placing.place(self._root, staged, target, condition, guard)
             self._sync(key)
         return tag
 
-    def transfer(self, transfers: Sequence[Transfer], progress: Progress) -> None:
+    def _fill(self, staged: StagedFile, data: bytes) -> None:
+        """Write a small file, on a full disk into the space that is reserved for such."""
+        try:
+            write_all(staged.descriptor, data)
+            staged.finish()
+        except OSError as error:
+            if error.errno not in FULL or not give_way(self._root):
+                raise
+            os.ftruncate(staged.descriptor, 0)
+            os.lseek(staged.descriptor, 0, os.SEEK_SET)
+            write_all(staged.descriptor, data)
+            staged.finish()
+
+    def transfer(
+        self, transfers: Sequence[Transfer], progress: Progress, *, guard: Guard | None = None
+    ) -> None:
         """See `BlobStore.transfer`."""
         for item in transfers:
             check_transfer(item)
@@ -130,12 +165,18 @@ class LocalStore:
         try:
             for item in transfers:
                 with self._errors("write", item.key):
-                    self._put(item, progress)
+                    self._put(item, progress, guard)
                 put.append(item.key)
         finally:
             self._sync(*put)
 
-    def delete(self, keys: Iterable[str]) -> None:
+    def delete(
+        self,
+        keys: Iterable[str],
+        *,
+        guard: Guard | None = None,
+        condition: IfUnchanged | None = None,
+    ) -> None:
         """See `BlobStore.delete`."""
         remaining = iter(keys)
         while batch := list(itertools.islice(remaining, _DELETED_AT_ONCE)):
@@ -144,15 +185,20 @@ class LocalStore:
                 check_not_reserved(key)
                 changing_path(self._root, key)
             with self._errors("delete", batch[0]), exclusive(self._root):
+                placing.require_guard(self._root, guard)
+                if condition is not None:
+                    placing.require(changing_path(self._root, batch[0]), condition)
                 gone = [key for key in batch if self._delete_one(key)]
                 emptied = {next(enclosing(key), "") for key in gone} - {""}
                 for directory in sorted(emptied, key=len, reverse=True):
                     tree.prune(self._root, directory)
             self._sync(*gone)
 
-    def _put(self, item: Transfer, progress: Progress) -> None:
+    def _put(self, item: Transfer, progress: Progress, guard: Guard | None) -> None:
         if is_marker(item.key):
-            tree.make_directories(self._root, item.key)
+            with exclusive(self._root):
+                placing.require_guard(self._root, guard)
+                tree.make_directories(self._root, item.key)
             return
         target = changing_path(self._root, item.key)
         with open_source(self._root, item.source) as source:
@@ -160,7 +206,7 @@ class LocalStore:
             with placing.staged_for(self._root, item.key, source.mode) as staged:
                 source.copy_to(staged.descriptor, progress.advance)
                 staged.finish()
-                placing.place(self._root, staged, target)
+                placing.place(self._root, staged, target, guard=guard)
 
     def _read(self, key: str) -> BlobContent:
         path = reading_path(self._root, key)
@@ -175,6 +221,14 @@ class LocalStore:
                 return BlobContent(file.read(status.st_size), tag_of(status))
         finally:
             os.close(descriptor)
+
+    def _missing_or(self, error: OSError, key: str) -> Exception:
+        """Return the error that says that there is no such file, if that is what it is."""
+        if error.errno not in MISSING or not os.path.isdir(self._root):
+            return error
+        return BlobNotFoundError(
+            f"there is no file {shown(key)} in the model repository {self._location}"
+        )
 
     def _delete_one(self, key: str) -> bool:
         path = changing_path(self._root, key)

@@ -15,10 +15,12 @@ from triton_deploy_core.ports.store import (
     BlobContent,
     Capabilities,
     Condition,
+    Guard,
+    IfUnchanged,
     Transfer,
 )
 from triton_deploy_core.small_files import check_small
-from triton_deploy_storage._s3 import deleting, listing, small_objects
+from triton_deploy_storage._s3 import deleting, guarding, listing, small_objects
 from triton_deploy_storage._s3.client import LazyClient
 from triton_deploy_storage._s3.limits import Limits
 from triton_deploy_storage._s3.location import S3Location
@@ -111,18 +113,30 @@ class S3Store:
                 partial(check_small, key, location=self._written),
             )
 
-    def write(self, key: str, data: bytes, *, condition: Condition = None) -> str:
+    def age(self, key: str) -> float:
+        """See `BlobStore.age`."""
+        check_file_key(key)
+        with self._errors("read", key):
+            return guarding.age(self._client.get(), self._target(key))
+
+    def write(
+        self, key: str, data: bytes, *, condition: Condition = None, guard: Guard | None = None
+    ) -> str:
         """See `BlobStore.write`."""
         check_file_key(key)
         self._require_readable(key)
-        client = self._client.get()
+        client, options = self._client.get(), self._options.of_all
         with self._errors("write", key):
             wait_until_noticed(client, self._location, key, self._clock)
-            return small_objects.write(
-                client, self._target(key), data, condition, self._options.of_all
-            )
+            if guard is not None:
+                return guarding.write(
+                    client, self._location, key, data, guard=guard, options=options
+                )
+            return small_objects.write(client, self._target(key), data, condition, options)
 
-    def transfer(self, transfers: Sequence[Transfer], progress: Progress) -> None:
+    def transfer(
+        self, transfers: Sequence[Transfer], progress: Progress, *, guard: Guard | None = None
+    ) -> None:
         """See `BlobStore.transfer`."""
         for item in transfers:
             check_transfer(item)
@@ -130,16 +144,35 @@ class S3Store:
         progress.total(sum(item.source.size for item in transfers))
         if transfers:
             Transferring(
-                self._client, self._location, self._limits, progress, self._options.of_models
+                *(self._client, self._location, self._limits, progress, self._options.of_models),
+                check=partial(self._check, guard),
             ).run(transfers)
 
-    def delete(self, keys: Iterable[str]) -> None:
+    def delete(
+        self,
+        keys: Iterable[str],
+        *,
+        guard: Guard | None = None,
+        condition: IfUnchanged | None = None,
+    ) -> None:
         """See `BlobStore.delete`."""
-        deleting.in_batches(keys, self._limits, self._delete)
+        if condition is not None:
+            (key,) = keys
+            self._check(guard)
+            with self._errors("delete", key):
+                deleting.delete_if(self._client.get(), self._target(key), condition.etag)
+            return
+        deleting.in_batches(keys, self._limits, partial(self._delete, guard=guard))
 
-    def _delete(self, keys: Sequence[str]) -> None:
+    def _check(self, guard: Guard | None) -> None:
+        if guard is not None:
+            with self._errors("read", guard.key):
+                guarding.check(self._client.get(), self._location, guard)
+
+    def _delete(self, keys: Sequence[str], guard: Guard | None) -> None:
         for key in keys:
             check_key(key)
+        self._check(guard)
         lane = self._client.lane()
         if lane is not None and lane.delete([self._location.root + key for key in keys]):
             return

@@ -36,8 +36,11 @@ class Transferring:
         limits: Limits,
         progress: Progress,
         options: Mapping[str, str],
+        *,
+        check: Callable[[], None],
     ) -> None:
         self._client = client.get()
+        self._check = check
         # obstore knows no access control list, and signs no header that is not its own.
         self._lane = None if options else client.lane()
         self._location = location
@@ -59,6 +62,7 @@ class Transferring:
 
     def _put(self, item: Transfer) -> None:
         target = {"Bucket": self._location.bucket, "Key": self._location.root + item.key}
+        self._check()
         if isinstance(item.source, StoredBlob | StoredObject):
             with self._turn(item.key):
                 self._copy(target, item.source)
