@@ -10,6 +10,7 @@ import pytest
 
 from triton_deploy_core.errors import DeployError, PreconditionFailedError
 from triton_deploy_core.lease import LEASE_SECONDS, LeaseRecord
+from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.progress import NoProgress
 from triton_deploy_core.ports.store import (
     BlobStore,
@@ -34,6 +35,31 @@ KINDS = 6
 PARTS = b"p" * (12 << 20)
 
 
+class FakeAges:
+    """A store whose files get older by a fake clock, whatever wrote them."""
+
+    def __init__(self, store: BlobStore, clock: FakeClock, written: dict[str, float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._written = written
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def write(self, key: str, data: bytes, **how: object) -> str:
+        before = self._written.get(key, 0.0)
+        self._written[key] = self._clock.monotonic()
+        try:
+            return self._store.write(key, data, **how)
+        except PreconditionFailedError:
+            self._written[key] = before
+            raise
+
+    def age(self, key: str) -> float:
+        self._store.age(key)
+        return self._clock.monotonic() - self._written[key]
+
+
 class Stage:
     """A site, a server that reads it around the proxy, and the service between them."""
 
@@ -42,12 +68,14 @@ class Stage:
         self.clock = clock
         site.proxy.rule = None
         site.seed(OTHER)
+        self.written: dict[str, float] = {}
         self.server = SimulatedTriton(site.direct, clock=clock)
         self.service = self._service(site.store)
         self.hasty = self._service(site.hasty)
 
     def _service(self, store: BlobStore) -> DeploymentService:
-        return DeploymentService(store, self.server, SimpleConfigFormat(), clock=self.clock)
+        aging = FakeAges(store, self.clock, self.written)
+        return DeploymentService(aging, self.server, SimpleConfigFormat(), clock=self.clock)
 
     def deployed(self) -> dict[str, bytes]:
         """Make a deployment of the old weights, and return all files."""
@@ -179,9 +207,9 @@ def _check_next(stage, where) -> None:
     left = stage.site.snapshot()
     if not any(key.startswith(".") for key in left):
         return
-    if ".iris.@lease" in left:
-        until = LeaseRecord.decode(left[".iris.@lease"]).until
-        assert until <= stage.clock.now() + LEASE_SECONDS, where
+    if ".iris.@journal" in left:
+        lease = LeaseRecord.decode(left[".iris.@journal"], DeploymentName("iris"))
+        assert lease.until <= stage.clock.now() + LEASE_SECONDS, where
         stage.clock.advance(LEASE_SECONDS)
     stage.service.delete("iris")
     assert stage.site.snapshot() == OTHER, where

@@ -87,4 +87,4 @@ def test_on_s3(shared_site, s3_repository, monkeypatch):
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     base = shared_site.answering(1, 1)
-    _storm(repository, triton.http_url, base, turns=1, env=CREDENTIALS)
+    _storm(repository, triton.http_url, base, turns=2, env=CREDENTIALS)

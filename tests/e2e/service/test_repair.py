@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from triton_deploy_core.errors import DeployError
 from triton_deploy_core.repairing import Outcome
 
 
@@ -43,3 +46,27 @@ def test_a_server_that_serves_another_version_than_its_configuration_picks(site)
     assert _differences(service, "x") == "config.pbtxt picks version 1, the server serves 2"
     assert service.repair("x")[0].done == ("loaded version 1",)
     assert site.answer("x") == 1
+
+
+def test_a_version_that_would_abort_the_server_is_never_loaded(site):
+    """Triton 2.51 ends with SIGABRT at a load of such a directory."""
+    service = site.service()
+    service.create("a", site.answering(1, 1))
+    service.create("b", site.answering(2, 1))
+    absurd = site.repository / "a" / str(2**63)
+    absurd.mkdir()
+    (absurd / "model.py").write_bytes((site.repository / "a" / "1" / "model.py").read_bytes())
+    assert str(2**63) in service.get("a").differences[0].text
+    for act in (
+        lambda: service.update("a", site.answering(3, 2)),
+        lambda: service.update("a", site.answering(1, 1), force=True),
+        lambda: service.rollback("a"),
+    ):
+        with pytest.raises(DeployError, match="aborts the whole server"):
+            act()
+    outcomes = {report.name: report.outcome.value for report in service.repair()}
+    assert outcomes == {"a": "failed", "b": "fine"}
+    service.reconciler().round()
+    assert (site.answer("a"), site.answer("b")) == (1, 2)
+    service.delete("a")
+    assert site.answer("b") == 2

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from mlflow import MlflowClient
 
 from mlflow_triton.source import MlflowSource
 from triton_deploy_core.errors import ModelSourceError
@@ -185,3 +186,26 @@ def test_nothing_stays_after_an_interruption(server_store: Store, temporary: Pat
         use()
 
     assert not list(temporary.iterdir())
+
+
+def test_an_alias_that_moves_during_the_download_is_what_it_was(store, temporary, monkeypatch):
+    """It is resolved once: version and files belong together."""
+    with store.source.open("models:/iris/1") as model:
+        first = (model.files.directory / "model.onnx").read_bytes()
+    resolve = MlflowClient.get_model_version_by_alias
+    client = MlflowClient(store.tracking_uri)
+    resolved = []
+
+    def moving(self, name, alias):
+        resolved.append(resolve(self, name, alias))
+        client.set_registered_model_alias(name, alias, "3")
+        return resolved[-1]
+
+    monkeypatch.setattr(MlflowClient, "get_model_version_by_alias", moving)
+    try:
+        with store.source.open("models:/iris@champion") as model:
+            assert (model.registry_version, model.resolved_uri) == (1, "models:/iris/1")
+            assert (model.files.directory / "model.onnx").read_bytes() == first
+    finally:
+        client.set_registered_model_alias("iris", "champion", "1")
+    assert len(resolved) == 1

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from triton_deploy_core.bookkeeping import digests_key, journal_key, lease_key
+from triton_deploy_core.bookkeeping import digests_key, fence_key, journal_key
 from triton_deploy_core.errors import NotOursError, StoreError
 from triton_deploy_core.journal import Journal, Phase
 from triton_deploy_core.names import DeploymentName
@@ -16,13 +16,13 @@ NAME = DeploymentName("iris")
 
 @given(names(), names())
 def test_bookkeeping_files_are_nobodys_directory_and_nobody_elses(one, other):
-    keys = {lease_key(one), journal_key(one), digests_key(one)}
+    keys = {fence_key(one), journal_key(one), digests_key(one)}
     assert len(keys) == 3
     for key in keys:
         assert not DeploymentName.is_valid(key)
         assert len(key.encode()) <= 255
     if one != other:
-        assert keys.isdisjoint({lease_key(other), journal_key(other), digests_key(other)})
+        assert keys.isdisjoint({fence_key(other), journal_key(other), digests_key(other)})
 
 
 def test_a_journal_comes_back_as_it_was_written():

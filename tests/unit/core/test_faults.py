@@ -18,10 +18,12 @@ from triton_deploy_core.errors import (
     StoreUnavailableError,
 )
 from triton_deploy_core.lease import LeaseRecord
+from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.testing.simulated_calls import FailNth, ServerCall
 from triton_deploy_core.testing.store_faults import CountMoments, FailAt, SimulatedCrash
 from triton_deploy_core.testing.world import SimulatedWorld, tree_package, version_package
 
+NAME = DeploymentName("iris")
 OLD, NEW = b"old weights", b"new weights"
 USERS = b'backend: "onnxruntime"\nmax_batch_size: 0\nversion_policy { all {} }\n'
 LARGE = b"w" * 100_000
@@ -82,6 +84,9 @@ def test_an_error_of_the_repository_at_any_moment(old, new):
             world.service.require_existing("iris")
         assert set(world.serves("iris").values()) in (contents, {NEW}), f"moment {number}"
         # A lease that could not be given back runs out; nothing else stays.
+        world.clock.advance(61)
+        with suppress(DeployError):
+            world.service.require_existing("iris")
         assert not any("@journal" in key for key in world.store.snapshot()), f"moment {number}"
 
 
@@ -173,9 +178,9 @@ def test_the_answer_to_the_final_note_is_lost_and_so_is_the_repository_then():
         nonlocal notes
         if moment.key == ".iris.@journal" and moment.call.method == "write" and moment.done:
             notes += 1
-            if notes == 2:
+            if notes == 3:
                 raise StoreUnavailableError("lost")
-        if notes >= 3 and moment.call.method == "delete" and moment.key.startswith("iris/"):
+        if notes >= 4 and moment.call.method == "delete" and moment.key.startswith("iris/"):
             raise StoreUnavailableError("lost again")
 
     world = _world(version_package(OLD, 1, user_config=USERS))
@@ -204,20 +209,20 @@ def test_a_failed_update_leaves_what_it_did_not_change_unwritten():
 def test_a_holder_that_lost_its_lease_leaves_the_others_deployment_alone():
     """It was stuck for so long that another took over, and created the name itself."""
     world = SimulatedWorld()
-    theirs = LeaseRecord("them", "create", "theirs", 0.0, world.clock.now() + 10**6)
+    later = world.clock.now() + 3600
+    theirs = LeaseRecord("them", "create", "theirs", later, later + 60, journal={"of": "them"})
 
     def take_over(call):
         if call.method == "load":
             world.server.after_call = None
             world.clock.advance(3600)
-            world.store.seed({".iris.@lease": theirs.encode(), ".iris.@journal": b"theirs"})
+            world.store.seed({".iris.@journal": theirs.encode()})
 
     world.server.after_call = take_over
     with pytest.raises(DeploymentBusyError, match="another is at work"):
         world.service.create("iris", version_package(NEW))
     assert world.serves("iris") == {1: NEW}
-    assert world.store.snapshot()[".iris.@journal"] == b"theirs"
-    assert LeaseRecord.decode(world.store.snapshot()[".iris.@lease"]) == theirs
+    assert LeaseRecord.decode(world.store.snapshot()[".iris.@journal"], NAME) == theirs
 
 
 def test_a_load_that_outlives_its_deadline_and_ends_well_is_taken_back_by_the_next_operation():

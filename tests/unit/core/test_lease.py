@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import contextmanager
 
 import pytest
 
-from triton_deploy_core.bookkeeping import lease_key
+from triton_deploy_core.bookkeeping import journal_key
 from triton_deploy_core.clock import SystemClock
-from triton_deploy_core.errors import DeploymentBusyError, StoreUnavailableError
+from triton_deploy_core.errors import (
+    DeploymentBusyError,
+    LeaseLostError,
+    StoreError,
+    StoreUnavailableError,
+)
 from triton_deploy_core.lease import LeaseRecord, holding
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.process_identity import process_identity
@@ -16,7 +22,17 @@ from triton_deploy_core.testing.memory_store import MemoryStore
 from triton_deploy_core.testing.store_faults import FailAt
 
 NAME = DeploymentName("iris")
-KEY = lease_key(NAME)
+KEY = journal_key(NAME)
+
+
+@contextmanager
+def losing(store, clock, match=".", **how):
+    """Hold a lease within the context, and see that it was lost at its end."""
+    with (
+        pytest.raises(LeaseLostError, match=match),
+        holding(store, NAME, "update", clock=clock, **how) as lease,
+    ):
+        yield lease
 
 
 def test_the_file_says_who_holds_it_and_is_gone_afterwards():
@@ -51,20 +67,29 @@ def test_the_loser_is_told_who_holds_it_since_when_and_until_when():
 
 
 def test_one_that_ran_out_is_taken_over():
-    store, clock = MemoryStore(), FakeClock()
+    clock = FakeClock()
+    store = MemoryStore(clock=clock)
     dead = LeaseRecord("somebody", "update", "token", clock.now(), clock.now() + 60)
     store.seed({KEY: dead.encode()})
     clock.advance(60)
     with holding(store, NAME, "update", clock=clock):
-        assert LeaseRecord.decode(store.snapshot()[KEY]).token != "token"
+        assert LeaseRecord.decode(store.snapshot()[KEY], NAME).token != "token"
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"holder": 1}', b"[" * 10_000])
-def test_one_that_nobody_can_read_is_taken_over(data):
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", b"{", b"[]", b'{"holder": 1}', b"[" * 10_000, b" " * (10 << 20)),
+        *(b'{"phase": "undo", "token": 1}', b'{"token": "x", "since": NaN, "until": 1}'),
+    ],
+)
+def test_one_that_can_not_be_read_is_refused_in_one_line_and_left_alone(data):
     store = MemoryStore({KEY: data})
-    with holding(store, NAME, "update", clock=FakeClock()):
+    with pytest.raises(StoreError) as caught, holding(store, NAME, "update", clock=FakeClock()):
         pass
-    assert store.snapshot() == {}
+    assert KEY in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert store.snapshot() == {KEY: data}
 
 
 def test_a_holder_that_was_stuck_goes_on_if_nobody_took_it():
@@ -72,19 +97,19 @@ def test_a_holder_that_was_stuck_goes_on_if_nobody_took_it():
     with holding(store, NAME, "update", clock=clock, seconds=60) as lease:
         clock.advance(3600)
         lease.verify()
-        assert LeaseRecord.decode(store.snapshot()[KEY]).until == clock.now() + 60
+        assert LeaseRecord.decode(store.snapshot()[KEY], NAME).until == clock.now() + 60
     assert store.snapshot() == {}
 
 
 def test_a_holder_that_was_stuck_stops_if_somebody_took_it():
     store, clock = MemoryStore(), FakeClock()
-    with holding(store, NAME, "update", clock=clock, seconds=60) as lease:
+    with losing(store, clock, "another is at work") as lease:
         clock.advance(3600)
         theirs = LeaseRecord("them", "delete", "theirs", clock.now(), clock.now() + 60)
         store.seed({KEY: theirs.encode()})
         with pytest.raises(DeploymentBusyError, match="another is at work"):
             lease.verify()
-    assert LeaseRecord.decode(store.snapshot()[KEY]) == theirs
+    assert LeaseRecord.decode(store.snapshot()[KEY], NAME) == theirs
 
 
 def test_it_is_renewed_while_work_goes_on():
@@ -99,9 +124,9 @@ def test_it_is_renewed_while_work_goes_on():
 
     store.faults = count
     with holding(store, NAME, "update", clock=SystemClock(), seconds=0.1):
-        first = LeaseRecord.decode(store.snapshot()[KEY])
+        first = LeaseRecord.decode(store.snapshot()[KEY], NAME)
         assert renewed.wait(30)
-        later = LeaseRecord.decode(store.snapshot()[KEY])
+        later = LeaseRecord.decode(store.snapshot()[KEY], NAME)
     assert (later.token, later.since) == (first.token, first.since)
     assert later.until > first.until
 
@@ -127,17 +152,18 @@ def test_a_renewal_whose_answer_was_lost_is_still_ours():
         store.write(KEY, store.snapshot()[KEY])
         clock.advance(3600)
         lease.verify()
-        assert LeaseRecord.decode(store.snapshot()[KEY]).until == clock.now() + 60
+        assert LeaseRecord.decode(store.snapshot()[KEY], NAME).until == clock.now() + 60
     assert store.snapshot() == {}
 
 
 def test_one_that_somebody_removed_is_lost():
     store, clock = MemoryStore(), FakeClock()
-    with holding(store, NAME, "update", clock=clock, seconds=60) as lease:
+    with losing(store, clock) as lease:
         store.delete([KEY])
         clock.advance(3600)
         with pytest.raises(DeploymentBusyError):
             lease.verify()
+    assert store.snapshot() == {}
 
 
 @pytest.mark.parametrize("moment", range(2))
@@ -194,4 +220,99 @@ def test_one_whose_holder_died_on_this_machine_is_taken_over_at_once():
     held = LeaseRecord("somebody", "update", "token", clock.now(), clock.now() + 60, dead)
     store.seed({KEY: held.encode()})
     with holding(store, NAME, "update", clock=clock):
-        assert LeaseRecord.decode(store.snapshot()[KEY]).process == process_identity()
+        assert LeaseRecord.decode(store.snapshot()[KEY], NAME).process == process_identity()
+
+
+@pytest.mark.parametrize("machines_clock_is_off_by", [-600, -50, 50, 600])
+def test_clocks_that_differ_leave_one_winner(machines_clock_is_off_by):
+    """The age of a lease is the store's to tell, whatever the two machines take the time for."""
+    clock = FakeClock()
+    store = MemoryStore(clock=clock)
+    other = FakeClock(start=clock.now() + machines_clock_is_off_by)
+    with losing(store, other) as lease:
+        clock.advance(59)
+        with pytest.raises(DeploymentBusyError), holding(store, NAME, "delete", clock=clock):
+            pass
+        clock.advance(1)
+        with holding(store, NAME, "delete", clock=clock):
+            with pytest.raises(LeaseLostError):
+                lease.confirm()
+            stored = LeaseRecord.decode(store.snapshot()[KEY], NAME)
+            assert stored.operation == "delete"
+    assert store.snapshot() == {}
+
+
+def _journal(store):
+    return LeaseRecord.decode(store.snapshot()[KEY], NAME).journal
+
+
+def test_a_journal_that_is_left_stays_for_the_next_holder():
+    store, clock = MemoryStore(), FakeClock()
+    with holding(store, NAME, "update", clock=clock) as lease:
+        lease.note({"phase": "undo"})
+    assert LeaseRecord.decode(store.snapshot()[KEY], NAME).is_over
+    with holding(store, NAME, "repair", clock=clock) as lease:
+        assert lease.journal == {"phase": "undo"}
+        assert not lease.overtook
+        assert _journal(store) == {"phase": "undo"}
+        lease.forget()
+    assert store.snapshot() == {}
+
+
+def test_a_journal_alone_as_earlier_releases_left_it_is_taken_up():
+    store = MemoryStore({KEY: b'{"format": 2, "phase": "delete"}'})
+    with holding(store, NAME, "repair", clock=FakeClock()) as lease:
+        assert lease.journal == {"format": 2, "phase": "delete"}
+        lease.forget()
+    assert store.snapshot() == {}
+
+
+def test_a_journal_survives_a_takeover_in_the_same_write():
+    clock = FakeClock()
+    store = MemoryStore(clock=clock)
+    with losing(store, clock) as first:
+        first.note({"phase": "undo"})
+        clock.advance(61)
+        with holding(store, NAME, "repair", clock=clock) as second:
+            assert second.journal == _journal(store) == {"phase": "undo"}
+            assert second.overtook
+            with pytest.raises(LeaseLostError):
+                first.note({"phase": "settle"})
+            assert _journal(store) == {"phase": "undo"}
+            second.forget()
+    assert store.snapshot() == {}
+
+
+def test_what_an_overtaken_holder_has_staged_is_removed():
+    """Also that of one who was overtaken by a holder who died before it could do so."""
+    clock = FakeClock()
+    store = MemoryStore(clock=clock, is_object_store=True)
+    left = {f"{KEY}.{'a' * 32}": b"config", f"{KEY}.{'b' * 32}": b"config"}
+    with losing(store, clock):
+        store.seed(left)
+        clock.advance(60)
+        with holding(store, NAME, "repair", clock=clock):
+            assert set(store.snapshot()) == {KEY}
+
+
+def test_no_success_is_reported_once_the_lease_may_be_another_operations():
+    """The repository can't be reached, for longer than the lease lasts."""
+    store, clock = MemoryStore(), FakeClock()
+    with losing(store, clock):
+        store.faults = FailAt(frozenset(range(100)))
+        clock.advance(61)
+
+
+def test_a_failure_under_a_lost_lease_is_that_of_the_lease():
+    store, clock = MemoryStore(), FakeClock()
+    with losing(store, clock, "may have changed it since|another is at work"):
+        store.seed({KEY: LeaseRecord("them", "delete", "theirs", 0.0, 60.0).encode()})
+        raise StoreUnavailableError("a file is gone")
+
+
+def test_a_renewal_that_is_refused_stops_the_holder():
+    store, lost = MemoryStore(), threading.Event()
+    with losing(store, SystemClock(), seconds=0.3):
+        store.faults = lambda moment: lost.set() if moment.call.method == "read" else None
+        store.seed({KEY: LeaseRecord("them", "delete", "theirs", 0.0, 60.0).encode()})
+        assert lost.wait(30)

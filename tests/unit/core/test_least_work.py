@@ -86,9 +86,9 @@ def test_an_unchanged_file_is_copied_inside_the_repository(world, tmp_path):
     sources = {}
     transfer = world.store.transfer
 
-    def noting(transfers, progress):
+    def noting(transfers, progress, *, guard):
         sources.update({item.key: item.source for item in transfers})
-        transfer(transfers, progress)
+        transfer(transfers, progress, guard=guard)
 
     world.store.transfer = noting
     world.service.update("iris", package)

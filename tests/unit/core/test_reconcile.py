@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
-from triton_deploy_core.bookkeeping import lease_key
+from triton_deploy_core.bookkeeping import journal_key
 from triton_deploy_core.errors import (
     ControlModeError,
     LoadFailedError,
@@ -219,6 +221,7 @@ def test_what_was_interrupted_is_taken_back_when_its_lease_has_run_out(world):
     with pytest.raises(SimulatedCrash):
         world.service.create("c", version_package(b"c", 1))
     world.new_process()
+    world.move_holder("c")
     replica = Replica(world)
     assert replica.round()["c"] == "busy"
     world.clock.advance(61)
@@ -233,7 +236,8 @@ def test_a_stale_lease_alone_is_given_up(world, replica):
     long = DeploymentName("n" * 250)
     world.service.create(str(long), version_package(b"l", 1))
     for name in (DeploymentName("a"), long):
-        world.store.seed({lease_key(name): dead.encode()})
+        world.store.seed({journal_key(name): dead.encode()})
+    world.clock.advance(61)
     replica.round()
     assert world.unfinished() == []
     assert set(replica.round().values()) == {"fine"}
@@ -444,8 +448,41 @@ def test_what_was_interrupted_for_other_servers_is_left_to_them(world):
             record = record.replace(b'"flavor"', b'"servers": "gpu-*", "flavor"')
         now = world.clock.now()
         dead = LeaseRecord("x", "update", "t", now - 120, now - 60)
-        lease = lease_key(DeploymentName("a"))
+        lease = journal_key(DeploymentName("a"))
         world.store.seed({"a/mlflow-meta.json": record, lease: dead.encode()})
+        world.clock.advance(61)
         found = replica.round()
         assert ("a" in found) is bool(done)
         assert (lease in world.store.snapshot()) is not bool(done)
+
+
+def test_two_loops_on_one_server_load_nothing_twice(world, replica):
+    other = replica.service.reconciler()
+    replica.round()
+    loads = replica.loads()
+    assert {report.outcome for report in other.round().reports} == {Outcome.FINE}
+    world.service.update("a", version_package(b"new", 2))
+    for reconciler in (other, replica.reconciler, other, replica.reconciler):
+        reconciler.round()
+    assert (replica.serves("a"), replica.serves("b")) == ([b"new"], [b"b"])
+    assert replica.loads() == loads + 1
+
+
+def test_two_loops_at_the_same_time_on_one_server_agree(world):
+    for turn in range(10):
+        replica = Replica(world)
+        loops = [replica.reconciler, replica.service.reconciler()]
+        world.new_process(CrashAt(15 + turn))
+        with suppress(SimulatedCrash):
+            world.service.update("a", version_package(b"new", 2))
+        world.new_process()
+        world.clock.advance(61)
+        for _ in range(3):
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda loop: loop.round(), loops))
+        assert replica.serves("b") == [b"b"]
+        assert replica.serves("a") in ([b"a"], [b"new"])
+        assert {report.outcome for loop in loops for report in loop.round().reports} == {
+            Outcome.FINE
+        }
+        assert world.unfinished() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from triton_deploy_core.bookkeeping import lease_key
+from triton_deploy_core.bookkeeping import journal_key
 from triton_deploy_core.differences import Kind
 from triton_deploy_core.errors import (
     DeploymentNotFoundError,
@@ -96,6 +96,7 @@ def test_a_create_that_died_is_removed_though_it_has_no_record(world):
     with pytest.raises(SimulatedCrash):
         world.service.create("c", version_package(b"c"))
     world.new_process()
+    world.move_holder("c")
     assert [report.outcome.value for report in world.service.repair()] == ["fine", "fine", "busy"]
     world.clock.advance(61)
     report = world.service.repair("c")[0]
@@ -110,6 +111,7 @@ def test_orphans_of_ours_go_and_nothing_else(world):
     dead = LeaseRecord("x", "update", "t", world.clock.now() - 120, world.clock.now() - 60)
     world.store.seed(
         {
+            ".gone.@journal": dead.encode(),
             ".gone.@lease": dead.encode(),
             ".gone.@digests": b"{}",
             ".a.@lease": dead.encode(),
@@ -118,6 +120,7 @@ def test_orphans_of_ours_go_and_nothing_else(world):
             ".notes": b"theirs",
         }
     )
+    world.clock.advance(61)
     assert "copies of files were left" in _texts(world.service.get("b"))
     reports = {report.name: report.done for report in world.service.repair()}
     tidied = ("removed what was left behind",)
@@ -207,7 +210,8 @@ def test_a_tree_whose_policy_shows_several_versions(world):
 def test_a_stale_lease_alone_is_given_up(world):
     now = world.clock.now()
     dead = LeaseRecord("x", "update", "t", now - 120, now - 60)
-    world.store.seed({lease_key(DeploymentName("a")): dead.encode()})
+    world.store.seed({journal_key(DeploymentName("a")): dead.encode()})
+    world.clock.advance(61)
     assert world.service.get("a").differences == ()
     world.service.repair()
-    assert ".a.@lease" not in world.store.snapshot()
+    assert ".a.@journal" not in world.store.snapshot()

@@ -21,22 +21,22 @@ SAVED = f"{OWN_DIRECTORY}saved/"
 """Where copies of replaced files wait, at the same path below it."""
 
 _MAX_STEM = 180
-_KEY = re.compile(r"\.([^@/]+)\.@[a-z]+", re.ASCII)
-
-
-def lease_key(name: DeploymentName) -> str:
-    """Return the key of the lease on a name."""
-    return f".{_stem(name)}.@lease"
+_KEY = re.compile(r"\.([^@/]+)\.@[a-z]+(?:\.[0-9a-f]+)?", re.ASCII)
 
 
 def journal_key(name: DeploymentName) -> str:
-    """Return the key of the journal of the operation that is under way on a name."""
+    """Return the key of the lease on a name, with the journal of its holder: see `lease`."""
     return f".{_stem(name)}.@journal"
 
 
 def digests_key(name: DeploymentName) -> str:
     """Return the key of what is known of the bytes of a deployment's files."""
     return f".{_stem(name)}.@digests"
+
+
+def fence_key(name: DeploymentName) -> str:
+    """Return the key of the version numbers that are never given again: see `fence`."""
+    return f".{_stem(name)}.@fence"
 
 
 def behind_key(name: DeploymentName) -> str:
@@ -50,6 +50,13 @@ def parts_key(name: DeploymentName) -> str:
     It starts with the journal's: whether anything of a name waits is found out by one list.
     """
     return f".{_stem(name)}.@journalparts"
+
+
+def own_keys(name: DeploymentName) -> frozenset[str]:
+    """Return the keys of all bookkeeping files that a name can have."""
+    return frozenset(
+        key(name) for key in (journal_key, digests_key, fence_key, behind_key, parts_key)
+    )
 
 
 def own_prefix(name: DeploymentName) -> str:

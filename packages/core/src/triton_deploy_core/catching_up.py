@@ -57,13 +57,35 @@ class CatchingUp:
             done.append(f"loaded version {', '.join(map(str, sorted(picked)))}")
         others = placement.outside(self._server, servers)
         if others is not None:
-            left = serving.unload_where_served(others, self._name, self._around.deadline())
+            left = serving.unload_where_served(
+                others, self._name, self._around.deadline(), permit=self._files.confirm
+            )
             done += [f"unloaded it from {listed(sorted(left))}"] if left else []
         reached = _urls(server) | (_urls(others) if others is not None else frozenset())
         self._heal_stragglers(server, behind, now, picked)
         coming = {version for one in behind.servers.values() for version in one.coming}
         self._note(behind, reached=reached, left=left_behind, coming=coming)
         return done
+
+    def follow(self, now: Snapshot) -> None:
+        """Have every server serve what these files say, without the lease: nothing is written.
+
+        Raises:
+            DeployError: a server did not.
+        """
+        deadline = self._around.deadline
+        if now.record is None:
+            others = (
+                None if now.exists else self._server
+            )  # what exists is not ours, or not complete
+        else:
+            picked = differences.picked_versions(now.config, now.files, self._around.configs)
+            others = placement.outside(self._server, now.record.servers)
+            inside = placement.inside(self._server, now.record.servers)
+            if picked and inside is not None:
+                serving.load(inside, self._name, picked, deadline())
+        if others is not None:
+            serving.unload_where_served(others, self._name, deadline(), permit=serving.always)
 
     def let_go_of_deleted(self) -> list[str]:
         """Unload a name that was deleted from servers that missed it; return what was done."""
@@ -83,7 +105,9 @@ class CatchingUp:
         return [f"unloaded it from {listed(left)}"] if left else []
 
     def _let_go_without_files(self, server: InferenceServer) -> bool:
-        return serving.unload_without_files(server, self._name, self._around.deadline())
+        return serving.unload_without_files(
+            server, self._name, self._around.deadline(), permit=self._files.confirm
+        )
 
     def _stale(
         self, server: InferenceServer, behind: Behind, picked: frozenset[int]
@@ -107,9 +131,7 @@ class CatchingUp:
 
         def heal_with_tiny_model(server: InferenceServer) -> bool:
             # Of several names that failed, only the last one's healing can make it ready.
-            return healing.heal_with_tiny_model(
-                server, self._name, failed, self._around.deadline(), was_ready=False
-            )
+            return self._heal(server, failed, was_ready=False)
 
         answering.tell(heal_with_tiny_model, told.keys() - serving_some)
 
@@ -118,7 +140,9 @@ class CatchingUp:
         was_ready = {url for url, is_ready in told.items() if is_ready is True}
         self._around.progress.step(f"loading '{self._name}' on {server.url}")
         try:
-            reached = serving.load(server, self._name, picked, self._around.deadline())
+            reached = serving.load(
+                *(server, self._name, picked, self._around.deadline()), permit=self._files.confirm
+            )
         except LoadFailedError as error:
             unready = self._heal_where_nothing_serves(server, was_ready, picked)
             if unready:
@@ -141,9 +165,13 @@ class CatchingUp:
         answering.tell(partial(self._heal, failed=failed), empty)
         return healing.unready(answering, unready)
 
-    def _heal(self, server: InferenceServer, failed: frozenset[int]) -> bool:
+    def _heal(
+        self, server: InferenceServer, failed: frozenset[int], *, was_ready: bool = True
+    ) -> bool:
         return healing.heal_with_tiny_model(
-            server, self._name, failed, self._around.deadline(), was_ready=True
+            *(server, self._name, failed, self._around.deadline()),
+            was_ready=was_ready,
+            permit=self._files.confirm,
         )
 
     def _heal_stragglers(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 POLL_SECONDS = 0.02
+_BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class Clock(Protocol):
@@ -34,8 +35,8 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        """See `Clock.monotonic`."""
-        return time.monotonic()
+        """See `Clock.monotonic`. On Linux it counts the time that the machine was suspended."""
+        return time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)
 
     def sleep(self, seconds: float) -> None:
         """See `Clock.sleep`."""

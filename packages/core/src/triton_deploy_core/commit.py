@@ -33,6 +33,7 @@ class Commit:
         *,
         serves: frozenset[int],
         present: frozenset[int],
+        arriving: frozenset[int],
         configs: ConfigFormat,
     ) -> Commit:
         """Return how a configuration comes into force that is to serve some versions.
@@ -41,8 +42,12 @@ class Commit:
             settled: as its user wrote it.
             serves: the versions.
             present: all that there are at the commit.
+            arriving: see `Fence.arriving`.
             configs: reads and rewrites configurations.
         """
-        if policy_of(settled, configs).visible(present) == serves:
+        policy = policy_of(settled, configs)
+        if policy.visible(present | arriving) == serves:
             return cls(settled, settled)
-        return cls(configs.with_version_policy(settled or b"", Specific(serves)), settled)
+        pinned = configs.with_version_policy(settled or b"", Specific(serves))
+        shows_late = policy.visible(serves | arriving) != policy.visible(serves)
+        return cls(pinned, pinned if shows_late else settled)

@@ -15,12 +15,16 @@ from triton_deploy_core.bookkeeping import (
     OWN_DIRECTORY,
     behind_key,
     journal_key,
-    lease_key,
     own_prefix,
     parts_key,
 )
 from triton_deploy_core.by_server import ByServer
-from triton_deploy_core.errors import BlobNotFoundError, InvalidPackageError
+from triton_deploy_core.errors import (
+    BlobNotFoundError,
+    InvalidPackageError,
+    StoreError,
+    StoreUnavailableError,
+)
 from triton_deploy_core.failures import listed
 from triton_deploy_core.files import read_behind
 from triton_deploy_core.lease import LeaseRecord
@@ -74,7 +78,6 @@ def find_differences(
     name: DeploymentName,
     *,
     ready: ByServer,
-    now: float,
 ) -> tuple[Difference, ...]:
     """Compare what the repository holds under a name with what the server serves of it.
 
@@ -83,10 +86,9 @@ def find_differences(
         configs: reads ``config.pbtxt``.
         name: a deployment that has a record.
         ready: the versions that each server serves.
-        now: seconds since the epoch.
     """
     keys = {blob.key for blob in store.list(own_prefix(name))}
-    operation = _operation(store, name, keys, now)
+    operation = _operation(store, name, keys)
     if operation is not None and operation.kind is Kind.UNDER_WAY:
         return (operation,)
     behind = read_behind(store, name) if behind_key(name) in keys else Behind()
@@ -174,30 +176,35 @@ def picked_versions(
     """Return the versions that Triton serves of these files under this configuration.
 
     Raises:
-        InvalidPackageError: Triton could not parse the configuration.
+        InvalidPackageError: Triton could not parse the configuration, or would abort.
     """
+    paths = list(paths)
+    layout.require_loadable(paths, "It")
     policy = Latest() if config is None else configs.version_policy(config)
     return policy.visible(layout.versions(paths))
 
 
-def _operation(
-    store: BlobStore, name: DeploymentName, keys: Collection[str], now: float
-) -> Difference | None:
-    """Return what is going on under a name, or was when somebody died."""
-    lease = None
-    if lease_key(name) in keys:
-        try:
-            lease = LeaseRecord.decode(store.read(lease_key(name)).data)
-        except BlobNotFoundError:
-            lease = None
-    if lease is not None and lease.is_held(now):
-        text = f"another {lease.operation} is under way: {lease.described}"
-        return Difference(Kind.UNDER_WAY, text)
-    if journal_key(name) in keys or parts_key(name) in keys:
-        what = f"the {lease.operation} of {lease.holder}" if lease else "an operation"
-        text = f"{what} was interrupted or is not over: its journal waits for the next operation"
-        return Difference(Kind.INTERRUPTED, text)
-    return None
+def _operation(store: BlobStore, name: DeploymentName, keys: Collection[str]) -> Difference | None:
+    """Return what is going on under a name, or was when its holder died."""
+    key, lease = journal_key(name), None
+    try:
+        if key in keys:
+            lease = LeaseRecord.decode(store.read(key).data, name)
+            if lease.is_held(lambda: store.age(key)):
+                text = f"another {lease.operation} is under way: {lease.described}"
+                return Difference(Kind.UNDER_WAY, text)
+    except BlobNotFoundError:
+        return None  # it has just ended
+    except StoreUnavailableError:
+        raise
+    except StoreError as error:
+        return Difference(Kind.INTERRUPTED, str(error).rstrip("."))
+    if (lease is None or lease.journal is None) and parts_key(name) not in keys:
+        return None
+    is_known = lease is not None and lease.operation
+    what = f"the {lease.operation} of {lease.holder}" if lease and is_known else "an operation"
+    text = f"{what} was interrupted or is not over: its journal waits for the next operation"
+    return Difference(Kind.INTERRUPTED, text)
 
 
 def _listed(versions: Iterable[int]) -> str:

@@ -28,13 +28,20 @@ from triton_deploy_core.bookkeeping import (
     SAVED,
     behind_key,
     digests_key,
+    fence_key,
     journal_key,
-    lease_key,
+    own_keys,
     own_prefix,
     parts_key,
 )
 from triton_deploy_core.digests import Digests
-from triton_deploy_core.errors import BlobNotFoundError, StoreError, StoreUnavailableError
+from triton_deploy_core.errors import (
+    BlobNotFoundError,
+    PreconditionFailedError,
+    StoreError,
+    StoreUnavailableError,
+)
+from triton_deploy_core.fence import Fence
 from triton_deploy_core.holdings import Holdings, is_tritons
 from triton_deploy_core.journal import Journal, Phase
 from triton_deploy_core.keys import displaced, is_marker
@@ -44,20 +51,42 @@ from triton_deploy_core.package import CONFIG_FILE
 from triton_deploy_core.package_files import OWN_FILES
 from triton_deploy_core.plan import Plan
 from triton_deploy_core.ports.progress import Progress
-from triton_deploy_core.ports.store import Blob, BlobStore, Content, Source, StoredBlob, Transfer
+from triton_deploy_core.ports.store import (
+    Blob,
+    BlobStore,
+    Condition,
+    Content,
+    IfAbsent,
+    IfUnchanged,
+    Source,
+    StoredBlob,
+    Transfer,
+)
 from triton_deploy_core.records import RECORD_FILE
 from triton_deploy_core.snapshot import Snapshot
 
 _INLINE_BYTES = 64 * 1024
 _INLINE_FILES = 32
+_NO_RECORD = b"{}\n"
+_FENCE_SECONDS = 30 * 24 * 3600.0
 
 
 class Files:
-    """The files of one name, written under a lease."""
+    """The files of one name, written under a lease.
+
+    Attributes:
+        has_committed: whether a plan's configuration was written.
+        has_told_servers: whether a load or unload request was sent, or was about to be.
+    """
 
     def __init__(
         self, store: BlobStore, name: DeploymentName, lease: Lease, progress: Progress
     ) -> None:
+        self.has_committed = False
+        self.has_told_servers = False
+        self._private: frozenset[int] = frozenset()
+        self._fence: Fence | None = None
+        self._digests: Condition = None
         self._store = store
         self._name = name
         self._lease = lease
@@ -73,36 +102,86 @@ class Files:
         """Whose files these are."""
         return self._name
 
-    def is_unfinished(self) -> bool:
-        """See the function of this name."""
-        return is_unfinished(self._store, self._name)
+    def waiting_parts(self) -> bool:
+        """Tell whether an operation left open what becomes of parts; looks for a fence, too."""
+        own = {blob.key for blob in self._store.list(own_prefix(self._name))}
+        if fence_key(self._name) not in own:
+            self._fence = Fence()
+        return parts_key(self._name) in own
 
     def journal(self) -> Journal | None:
-        """Return what an interrupted operation left, None where there is nothing."""
-        try:
-            data = self._store.read(journal_key(self._name)).data
-        except BlobNotFoundError:
-            return None
-        return Journal.decode(data, self._name)
+        """Return what this operation noted, or an interrupted one left; None where none did."""
+        fields = self._lease.journal
+        return None if fields is None else Journal.of(fields, self._name)
 
     def note(self, journal: Journal) -> None:
         """Write down what to do should this process die now."""
-        self._lease.verify()
-        self._store.write(journal_key(self._name), journal.encode())
+        self._lease.note(journal.fields())
+        self._private = journal.reserved
 
     def forget(self) -> None:
         """The operation is over: nothing is left to undo or to finish."""
-        self._lease.verify()
-        self._store.delete([journal_key(self._name)])
+        self._lease.forget()
+
+    def fence(self) -> Fence:
+        """Return the version numbers that must not be given to anything."""
+        if self._fence is None:
+            self._fence = Fence.read(self._store, self._name)
+        return self._fence
+
+    def fence_off(self, journal: Journal) -> None:
+        """See that no package gets a number that an overtaken operation may still write to.
+
+        Args:
+            journal: what that operation left.
+        """
+        if self._lease.overtook and not self._store.capabilities.atomic_guards:
+            known, numbers = self.fence(), journal.fenced(layout.versions(self.present()))
+            arriving = journal.reserved if journal.phase is Phase.UNDO else frozenset[int]()
+            self._set_fence(Fence(known.versions | numbers, known.arriving | arriving))
+
+    def remove_late(self) -> None:
+        """Remove what an overtaken operation has brought too late."""
+        if not self.fence().versions:
+            return
+        self._delete(self._late(self.present()))
+        if not self._is_recent(fence_key(self._name)):
+            self._set_fence(Fence())
+
+    def _late(self, present: Collection[str]) -> set[str]:
+        """Return what an overtaken operation has brought: what is not ours is none of it."""
+        late = self.fence().late(present)
+        is_ours = RECORD_FILE in present or late.issuperset(present)
+        return late if is_ours else set()
+
+    def lift_fence(self, versions: frozenset[int]) -> None:
+        """Let a package have numbers that are its user's to choose."""
+        known = self.fence()
+        self._set_fence(Fence(known.versions - versions, known.arriving - versions))
+
+    def _set_fence(self, fence: Fence) -> None:
+        if fence == self._fence:
+            return
+        if fence.versions:
+            self._write_own(fence_key(self._name), fence.encode())
+        else:
+            self._delete_keys([fence_key(self._name)])
+        self._fence = fence
 
     def holdings(self, now: Snapshot) -> Holdings:
         """Return what is known of the bytes that there are."""
-        return read_holdings(self._store, now)
+        holdings, self._digests = _read_holdings(self._store, now)
+        return holdings
 
     def remember(self, digests: Digests) -> None:
         """Write down what is known of the bytes that there are."""
-        self._lease.verify()
-        self._store.write(digests_key(self._name), digests.encode())
+        try:
+            self._store.write(
+                digests_key(self._name), digests.encode(), condition=self._digests or IfAbsent()
+            )
+        except PreconditionFailedError:
+            self._lease.confirm()
+            self._write_own(digests_key(self._name), digests.encode())
 
     def behind(self) -> Behind:
         """Return the servers that missed something under the name."""
@@ -110,16 +189,23 @@ class Files:
 
     def note_behind(self, behind: Behind) -> None:
         """Write down which servers missed something under the name; forget it where none did."""
-        self._lease.verify()
         key = behind_key(self._name)
         if behind:
-            self._store.write(key, behind.encode())
+            self._write_own(key, behind.encode())
         else:
-            self._store.delete([key])
+            self._delete_keys([key])
 
     def verify(self) -> None:
-        """Make sure that the name is still ours: see `Lease.verify`."""
+        """Make sure that the name is still ours, as far as this process knows: `Lease.verify`."""
         self._lease.verify()
+
+    def confirm(self) -> None:
+        """Make sure that the name is still ours, by what the store says: see `Lease.confirm`.
+
+        Call it right before each load or unload request.
+        """
+        self._lease.confirm()
+        self.has_told_servers = True
 
     def parts(self) -> tuple[DeploymentName, ...]:
         """Return the parts of an ensemble whose fate an operation left open."""
@@ -133,12 +219,11 @@ class Files:
 
     def note_parts(self, parts: Collection[DeploymentName]) -> None:
         """Write down whose fate is open; forget it where nobody's is."""
-        self._lease.verify()
         key = parts_key(self._name)
         if parts:
-            self._store.write(key, noted_parts.encode(parts))
+            self._write_own(key, noted_parts.encode(parts))
         else:
-            self._store.delete([key])
+            self._delete_keys([key])
 
     def draft(
         self,
@@ -164,6 +249,9 @@ class Files:
             hiding=plan.hiding,
             stand_in=None if plan.stand_in is None else plan.stand_in.config,
             coming=plan.serves,
+            reserved=(
+                plan.serves | layout.versions(plan.files) | layout.versions(copies.values())
+            ).difference(now.versions),
             was_ready=was_ready,
             servers=servers,
             fleet=fleet,
@@ -182,6 +270,7 @@ class Files:
             before={path: blob.etag for path, blob in now.files.items()},
             inline={path: self.content(path) for path in own},
             coming=coming,
+            reserved=coming - now.versions,
         )
 
     def keep(self, journal: Journal, now: Snapshot, *, early: Collection[str] = ()) -> None:
@@ -211,6 +300,7 @@ class Files:
         self._put(plan.files)
         self._delete(plan.removed - in_the_way)
         self._set_config(plan.commit.config)
+        self.has_committed = True
         self._delete(plan.named.removed - plan.named.early)
         for path, commit in plan.named.commits.items():
             self._replace(path, commit.config or b"")
@@ -245,6 +335,8 @@ class Files:
         self._delete(path for path in others if path in named or path not in journal.before)
         config = journal.inline.get(CONFIG_FILE)
         hiding = config if journal.hiding is None else journal.hiding
+        if config is not None and self.fence().arriving & journal.reserved:
+            config = hiding  # it must not show what an overtaken operation may still bring
         if present:
             mixed = copies and (lost or not all(map(is_tritons, added)))
             stand_in = journal.stand_in if mixed else None
@@ -298,19 +390,31 @@ class Files:
     def sweep(self) -> bool:
         """Remove what is left though no journal needs it; tell whether there was anything.
 
-        Saved copies, and bookkeeping files of a name that has no directory any more, but who is
-        behind. Not for a name whose operation is under way.
+        Saved copies, what an overtaken operation brought too late, and bookkeeping files of a name
+        that has no directory any more, but who is behind and the fence, which lasts for a month;
+        also those of older releases.
+        Not for a name whose operation is under way.
         """
         present = self.present()
-        left = [self._prefix + path for path in present if path.startswith(OWN_DIRECTORY)]
-        if not present:
-            own = (blob.key for blob in self._store.list(own_prefix(self._name)))
-            kept = {lease_key(self._name), behind_key(self._name), parts_key(self._name)}
-            left = [key for key in own if "/" not in key and key not in kept]
-        if left:
-            self._lease.verify()
-            self._store.delete(left)
-        return bool(left)
+        late = self._late(present)
+        left = {path for path in present if path.startswith(OWN_DIRECTORY)} | late
+        self._delete(left)
+        swept = bool(left)
+        kept = {*own_keys(self._name), self._lease.guard.staging}
+        if not present.keys() - left:
+            kept.remove(digests_key(self._name))
+            if not self._is_recent(fence_key(self._name)):
+                kept.remove(fence_key(self._name))
+        own = (blob.key for blob in self._store.list(own_prefix(self._name)))
+        keys = [key for key in own if "/" not in key and key not in kept]
+        self._delete_keys(keys)
+        return swept or bool(keys)
+
+    def _is_recent(self, key: str) -> bool:
+        try:
+            return self._store.age(key) < _FENCE_SECONDS
+        except BlobNotFoundError:
+            return False
 
     def record(self, record: bytes | None) -> None:
         """Write the record of what serves now, where there is one to write.
@@ -326,10 +430,12 @@ class Files:
         present = self.present()
         if present:
             self._delete(filter(layout.is_named_config, present))
-            self._set_config(layout.UNFINISHED_CONFIG)
-            self._delete(present.keys() - {CONFIG_FILE})
-            self._delete([CONFIG_FILE])
-        self._store.delete([digests_key(self._name)])
+            tag = self._set_config(layout.UNFINISHED_CONFIG)
+            self._delete(present.keys() - OWN_FILES)
+            if RECORD_FILE in present:
+                self._remove(RECORD_FILE)
+            self._remove(CONFIG_FILE, tag)
+        self._delete_keys([digests_key(self._name)])
 
     def lend(self, version: int, to: int, now: Snapshot, config: bytes) -> None:
         """Put a copy of a version under another number, with a configuration that serves it.
@@ -389,35 +495,101 @@ class Files:
             return None
 
     def _put(self, files: Mapping[str, Source]) -> None:
+        """Put files: those that only this operation writes at once, others under guard."""
         if not files:
             return
         self._lease.verify()
-        self._progress.total(sum(source.size for source in files.values()))
-        transfers = [Transfer(self._prefix + path, files[path]) for path in sorted(files)]
-        self._store.transfer(transfers, self._progress)
+        progress = _WhileHeld(self._progress, self._lease)
+        progress.total(sum(source.size for source in files.values()))
+        # A guard that costs nothing keeps all of them out when they come too late.
+        is_free = self._store.capabilities.atomic_guards
+        own = [path for path in files if not is_free and layout.version_of(path) in self._private]
+        shared = files.keys() - own
+        for paths, is_guarded in ((own, False), (shared, True)):
+            transfers = [Transfer(self._prefix + path, files[path]) for path in sorted(paths)]
+            if transfers:
+                with self._lease.fencing() as guard:
+                    self._store.transfer(transfers, progress, guard=guard if is_guarded else None)
 
-    def _set_config(self, config: bytes | None) -> None:
-        """Make this the configuration, none for None; one that is in force already stays."""
-        if config == self._content_or_none(CONFIG_FILE):
-            return
+    def _set_config(self, config: bytes | None) -> str:
+        """Make this the configuration, none for None; one that is in force already stays.
+
+        Returns:
+            Its tag, empty for none.
+        """
+        try:
+            found = self._store.read(self._prefix + CONFIG_FILE)
+        except BlobNotFoundError:
+            return "" if config is None else self._write(CONFIG_FILE, config)
+        if found.data == config:
+            return found.etag
         if config is None:
-            self._delete([CONFIG_FILE])
-        else:
-            self._write(CONFIG_FILE, config)
+            self._remove(CONFIG_FILE)
+            return ""
+        return self._write(CONFIG_FILE, config)
 
     def _replace(self, path: str, data: bytes) -> None:
         if data != self._content_or_none(path):
             self._write(path, data)
 
-    def _write(self, path: str, data: bytes) -> None:
-        self._lease.verify()
-        self._store.write(self._prefix + path, data)
+    def _write(self, path: str, data: bytes) -> str:
+        return self._write_own(self._prefix + path, data)
+
+    def _write_own(self, key: str, data: bytes) -> str:
+        with self._lease.fencing() as guard:
+            return self._store.write(key, data, guard=guard)
+
+    def _remove(self, path: str, tag: str = "") -> None:
+        """Remove a file that the next operation may put there again, with the same content.
+
+        Where a guard can't be checked in one step with a delete, it gets a content first that no
+        operation leaves, and goes on condition that it still has that.
+
+        Args:
+            path: the file.
+            tag: its tag, where it has such a content already.
+        """
+        if self._store.capabilities.atomic_guards:
+            self._delete([path])
+            return
+        key = self._prefix + path
+        nothing = layout.UNFINISHED_CONFIG if path == CONFIG_FILE else _NO_RECORD
+        tag = tag or self._write(path, nothing)
+        try:
+            self._store.delete([key], condition=IfUnchanged(tag))
+        except PreconditionFailedError:
+            self._lease.confirm()
+            if self._content_or_none(path) is not None:
+                raise
 
     def _delete(self, paths: Iterable[str]) -> None:
-        keys = [self._prefix + path for path in sorted(paths)]
+        self._delete_keys([self._prefix + path for path in sorted(paths)])
+
+    def _delete_keys(self, keys: Collection[str]) -> None:
         if keys:
-            self._lease.verify()
-            self._store.delete(keys)
+            with self._lease.fencing() as guard:
+                self._store.delete(keys, guard=guard)
+
+
+class _WhileHeld:
+    """Progress of a transfer that ends when the lease is known to be lost."""
+
+    def __init__(self, progress: Progress, lease: Lease) -> None:
+        self.step = progress.step
+        self._progress = progress
+        self._lease = lease
+        self._has_total = False
+
+    def total(self, size: int) -> None:
+        """See `Progress.total`. Only the first counts, which is that of all transfers."""
+        if not self._has_total:
+            self._has_total = True
+            self._progress.total(size)
+
+    def advance(self, size: int) -> None:
+        """See `Progress.advance`."""
+        self._lease.verify()
+        self._progress.advance(size)
 
 
 def is_unfinished(store: BlobStore, name: DeploymentName) -> bool:
@@ -427,12 +599,18 @@ def is_unfinished(store: BlobStore, name: DeploymentName) -> bool:
 
 def read_holdings(store: BlobStore, now: Snapshot) -> Holdings:
     """Return what is known of the bytes that there are under a name."""
+    return _read_holdings(store, now)[0]
+
+
+def _read_holdings(store: BlobStore, now: Snapshot) -> tuple[Holdings, Condition]:
+    """Return that, and the condition that it is still what is written down."""
     try:
-        data = store.read(digests_key(now.name)).data if now.exists else b""
+        found = store.read(digests_key(now.name)) if now.exists else None
     except StoreError:
-        # Lost, or far too large: nobody depends on it.
-        data = b""
-    return Holdings(now, Digests.decode(data))
+        found = None  # lost, or far too large: no operation depends on it
+    if found is None:
+        return Holdings(now, Digests()), None
+    return Holdings(now, Digests.decode(found.data)), IfUnchanged(found.etag)
 
 
 def read_behind(store: BlobStore, name: DeploymentName) -> Behind:

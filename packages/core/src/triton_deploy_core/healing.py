@@ -59,8 +59,11 @@ def heal_with_old_version(
 
     def load(versions: frozenset[int]) -> None:
         def load_one(one: InferenceServer) -> None:
+            files.confirm()
             # A refusal shows in that the server stays unready: it is reported as such.
             with suppress(LoadFailedError):
+                # It returns when the versions are ready: a python model that is unloaded while it
+                # comes up can crash Triton 2.51.
                 serving.load_one(one, now.name, versions, deadline())
 
         answering.tell(load_one, urls)
@@ -94,6 +97,7 @@ def heal_with_tiny_model(
     deadline: Deadline,
     *,
     was_ready: bool,
+    permit: serving.Permit,
 ) -> bool:
     """Load a tiny model under a name that nothing else has, and unload it again.
 
@@ -106,6 +110,7 @@ def heal_with_tiny_model(
         failed: the versions that failed to load.
         deadline: when to give up.
         was_ready: whether the server was ready before those failed.
+        permit: called before each request.
 
     Returns:
         Whether the server is ready after it.
@@ -117,17 +122,21 @@ def heal_with_tiny_model(
             "max_batch_size": 0,
             "input": [{"name": "IN", "data_type": "TYPE_FP32", "dims": [1]}],
             "output": [{"name": "OUT", "data_type": "TYPE_FP32", "dims": [1]}],
-            "instance_group": [{"kind": "KIND_CPU", "count": 1}],
+            # A python model that is unloaded while its process starts can crash Triton 2.51
+            # (SIGSEGV). One without instances starts no process.
+            "instance_group": [{"kind": "KIND_CPU", "count": 1, "passive": True}],
             "version_policy": {"all": {}},
         },
         files={f"{number}/model.py": _TINY_MODEL for number in failed},
     )
+    permit()
     try:
         server.load(str(name), timeout=deadline.remaining(), override=override)
     except LoadFailedError:
         return False
     # A server that something else keeps unready does not get ready by waiting.
     seconds = _UNLOAD_SECONDS if was_ready or server.is_ready() else 0.0
+    permit()
     server.unload(str(name), timeout=deadline.remaining())
     # The index does not show a name without a directory: readiness tells when it is gone.
     return Deadline.after(seconds, deadline.clock).wait_for(server.is_ready)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from triton_deploy_core.errors import InvalidPackageError
 from triton_deploy_core.names import DeploymentName
 
 _VERSION = re.compile(r"0(?![0-9])|[1-9][0-9]*", re.ASCII)
@@ -20,6 +21,9 @@ A load under it is answered with "failed to poll" and does not touch the server'
 on Triton 2.51), unlike a load of files of which some are missing.
 """
 
+
+MAX_VERSION = 2**63 - 1
+"""The highest version number. A directory with a higher one aborts Triton 2.51 at each load."""
 
 WARMUP = "warmup/"
 """Where Triton looks for data that ``model_warmup`` names; it reads no other file there."""
@@ -43,6 +47,35 @@ def version_number(directory: str) -> int | None:
     """
     match = _VERSION.match(directory)
     return int(match.group()) if match else None
+
+
+def is_version(number: object) -> bool:
+    """Tell whether this is a number that Triton can take for a version."""
+    return type(number) is int and 0 <= number <= MAX_VERSION
+
+
+def absurd_versions(paths: Iterable[str]) -> list[str]:
+    """Return the version directories among paths whose number aborts Triton, one of each."""
+    found = {path.partition("/")[0]: version_of(path) for path in paths if "/" in path}
+    return sorted(name for name, number in found.items() if (number or 0) > MAX_VERSION)
+
+
+def require_loadable(paths: Iterable[str], what: str) -> None:
+    """Make sure that no version directory would abort Triton.
+
+    Args:
+        paths: inside the model's directory.
+        what: whose, for the message.
+
+    Raises:
+        InvalidPackageError: one would.
+    """
+    absurd = absurd_versions(paths)
+    if absurd:
+        raise InvalidPackageError(
+            f"{what} has the version directory {absurd[0][:40]}, but Triton's highest version is "
+            f"{MAX_VERSION}: a higher one aborts the whole server. Rename or remove it."
+        )
 
 
 def versions(paths: Iterable[str]) -> frozenset[int]:

@@ -89,6 +89,7 @@ class NamedConfigs:
                     config,
                     serves=policy_of(config, configs).visible(coming),
                     present=coming | later | copied,
+                    arriving=now.fence.arriving - coming,
                     configs=configs,
                 )
                 for path, config in package.items()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from triton_deploy_core import placement, planning, serving
+from triton_deploy_core import layout, placement, planning, serving
 from triton_deploy_core.answering import Answering
 from triton_deploy_core.catching_up import CatchingUp
 from triton_deploy_core.deployment import Deployment
@@ -16,6 +16,7 @@ from triton_deploy_core.digests import Digests
 from triton_deploy_core.errors import (
     DeployError,
     InvalidPackageError,
+    LeaseLostError,
     LoadFailedError,
     ServerError,
 )
@@ -69,6 +70,8 @@ class Operation:
             part_of: the ensemble whose part it is.
             parts: of an ensemble, its parts.
         """
+        self._require_loadable(now)
+        now = replace(now, fence=self._files.fence())
         holdings = self._files.holdings(now)
         plan = planning.plan(
             package, now, holdings, self._around.configs, keep_versions=keep_versions
@@ -111,6 +114,8 @@ class Operation:
         loading = False
         try:
             self._files.keep(journal, now, early=plan.named.early)
+            if isinstance(package, TreePackage):
+                self._files.lift_fence(layout.versions(plan.contents))
             if plan.files:
                 files = "1 file" if len(plan.files) == 1 else f"{len(plan.files)} files"
                 self._say(f"uploading {files} to {self._around.location}")
@@ -124,7 +129,10 @@ class Operation:
                 self._files.touch()
             self._say(f"loading '{self._name}' on {server.url}")
             loading = True
-            server = serving.load(server, self._name, plan.serves, self._around.deadline())
+            server = serving.load(
+                *(server, self._name, plan.serves, self._around.deadline()),
+                permit=self._files.confirm,
+            )
             self._note_behind(server, coming=plan.serves)
             self._files.note(finish)
         except BaseException as error:
@@ -134,8 +142,11 @@ class Operation:
             self._settle(finish)
             remembered = self._remembered(package, plan)
             self._remember(holdings, holdings.after(plan.contents, placed, plan.serves, remembered))
+        except LeaseLostError:
+            raise
         except DeployError as error:
             # The deployment is done and journaled: what is left to tidy up does not undo that.
+            self._files.verify()
             self._say(f"'{self._name}' serves; the next operation on it tidies up ({error})")
         done = Deployment.ready(record, plan.serves)
         return done.with_differences(left_behind(server.left_behind()))
@@ -150,11 +161,15 @@ class Operation:
         Raises:
             NoPreviousVersionError: there is none, or not all of it is there.
         """
+        self._require_loadable(now)
         holdings = self._files.holdings(now)
         number, package = earlier_package(now, holdings, self._around.configs, version=version)
         self._say(f"going back to version {number} of '{self._name}', {package.origin.model_uri}")
         servers = "" if now.record is None else now.record.servers
         return self.deploy(package, now, keep_versions=len(now.versions), servers=servers)
+
+    def _require_loadable(self, now: Snapshot) -> None:
+        layout.require_loadable(now.files, f"'{self._name}' in {self._around.location}")
 
     def _remembered(self, package: ModelPackage, plan: Plan) -> Remembered | None:
         if isinstance(package, TreePackage) or len(plan.serves) != 1:
@@ -190,6 +205,7 @@ class Operation:
         if journal is None:
             return None
         self._say(f"repairing '{self._name}' after an operation that was interrupted")
+        self._files.fence_off(journal)
         match journal.phase:
             case Phase.DELETE:
                 self._delete(journal)
@@ -223,6 +239,35 @@ class Operation:
         """Take servers out of the trap that these versions put them into; see `CatchingUp.heal`."""
         CatchingUp(self._files, self._around).heal(failed)
 
+    def yield_to_others(self) -> str:
+        """Have the servers serve what the repository says now that others own it.
+
+        For an operation that lost its lease: its own load or unload may have come too late.
+
+        Returns:
+            What is deployed and served now, as a sentence.
+        """
+        now = self._files.snapshot()
+        remark = ""
+        if self._files.has_told_servers:
+            try:
+                CatchingUp(self._files, self._around).follow(now)
+            except DeployError as error:
+                remark = f" A server does not serve that: {error}"
+        if now.record is None:
+            return f"Nothing is deployed under that name now.{remark}"
+        model, flavor = now.record.mlflow_model_uri, now.record.flavor
+        told = self._server.ask_each(lambda one: one.ready_versions(str(self._name)))
+        served = {
+            number for one in told.values() if not isinstance(one, ServerError) for number in one
+        }
+        what = (
+            f"version {', '.join(map(str, sorted(served)))} is served"
+            if served
+            else "none is served"
+        )
+        return f"Deployed now is {model} ({flavor}), of which {what}.{remark}"
+
     def _settle(self, journal: Journal) -> None:
         # Old versions are let go before their files are, and before anybody is told of success:
         # the server is not ready until then.
@@ -235,7 +280,9 @@ class Operation:
                 server = serving.wait_until_quiet(server, self._name, self._around.deadline())
             self._files.settle(journal)
             if server is not None and journal.settles:
-                serving.load_again(server, self._name, self._around.deadline())
+                serving.load_again(
+                    server, self._name, self._around.deadline(), permit=self._files.confirm
+                )
             self.leave(journal.servers)
         finally:
             # Only now: a newer record would make that load bring all versions up once more.
@@ -246,11 +293,22 @@ class Operation:
         """Unload the name from servers that it is not for any more."""
         others = placement.outside(self._server, servers)
         if others is not None:
-            serving.unload_where_served(others, self._name, self._around.deadline())
+            self._unload_where_served(others)
+
+    def unload(self) -> None:
+        """Unload the name, and wait until that is over; its files stay."""
+        serving.unload(
+            self._server, self._name, self._around.deadline(), permit=self._files.confirm
+        )
 
     def let_go(self) -> None:
         """Unload the name wherever it is served; its files stay."""
-        serving.unload_where_served(self._server, self._name, self._around.deadline())
+        self._unload_where_served(self._server)
+
+    def _unload_where_served(self, server: InferenceServer) -> None:
+        serving.unload_where_served(
+            server, self._name, self._around.deadline(), permit=self._files.confirm
+        )
 
     def _fleet(self) -> frozenset[str]:
         urls = frozenset(one.url for one in self._server.servers())
@@ -292,7 +350,9 @@ class Operation:
 
     def _delete(self, journal: Journal) -> None:
         self._say(f"unloading '{self._name}' from {self._server.url}")
-        server = serving.unload(self._server, self._name, self._around.deadline())
+        server = serving.unload(
+            self._server, self._name, self._around.deadline(), permit=self._files.confirm
+        )
         self._note_behind(server, coming=frozenset(), fleet=journal.fleet)
         self._files.remove_all()
         self._files.forget()
@@ -322,6 +382,9 @@ class Operation:
             remark = self._undo_on(
                 self._can_be_told(error, told), journal, loading=told is not None
             )
+        except LeaseLostError as lost:
+            # The operation that holds the name now has undone this one, or does so.
+            raise lost from error
         except DeployError as second:
             remark = f"Undoing it failed too ({second}); the next operation on it does that."
         except KeyboardInterrupt:
@@ -349,6 +412,8 @@ class Operation:
             journal = self._files.standing(self._files.snapshot())
             self._files.note(journal)
             error.amend(self._undo_on(answering, journal, loading=True))
+        except LeaseLostError as lost:
+            raise lost from error
         except DeployError as second:
             error.amend(f"Undoing it failed too ({second}); the next operation on it does that.")
 

@@ -32,6 +32,7 @@ def usable(files: Mapping[str, Source]) -> dict[str, Source]:
     Raises:
         InvalidPackageError: a path leaves the model's directory, or is kept for bookkeeping.
     """
+    layout.require_loadable(files, "The model")
     for path in files:
         try:
             check_key(path)

@@ -48,7 +48,7 @@ def plan(
     serving = policy_of(now.config, configs).visible(now.versions)
     number = held_version(package, holdings, present=now.versions, serving=serving, configs=configs)
     if number is None:
-        number = choose_version(package, taken=now.versions, serving=serving, configs=configs)
+        number = choose_version(package, taken=now.taken, serving=serving, configs=configs)
         if number in serving:
             files = numbered(package, number)
             named = package.named_configs()

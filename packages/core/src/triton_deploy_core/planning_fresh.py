@@ -65,7 +65,7 @@ def fresh_version_plan(
         and layout.version_of(path) not in kept
         and path not in needed
     }
-    copies = stand_in(now, changed.keys() | removed, taken=now.versions | {number}, configs=configs)
+    copies = stand_in(now, changed.keys() | removed, taken=now.taken | {number}, configs=configs)
     return Plan(
         contents=contents,
         files={
@@ -78,6 +78,7 @@ def fresh_version_plan(
             final,
             serves=frozenset({number}),
             present=now.versions | {number},
+            arriving=now.fence.arriving,
             configs=configs,
         ),
         named=NamedConfigs.of(

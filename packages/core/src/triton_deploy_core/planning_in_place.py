@@ -56,7 +56,7 @@ def in_place_plan(
         if layout.version_of(path) not in {None, *coming} or path.startswith(layout.WARMUP)
     }
     removed = in_the_way | (leftovers - later)
-    copies = stand_in(now, changed.keys() | removed, taken=now.versions | coming, configs=configs)
+    copies = stand_in(now, changed.keys() | removed, taken=now.taken | coming, configs=configs)
     copied = frozenset() if copies is None else copies.versions
     serves = policy_of(config, configs).visible(coming)
     return Plan(
@@ -71,6 +71,7 @@ def in_place_plan(
             config,
             serves=serves,
             present=coming | layout.versions(later) | copied,
+            arriving=now.fence.arriving - coming,
             configs=configs,
         ),
         named=NamedConfigs.of(

@@ -250,7 +250,7 @@ class Reconciler:
 
     def _failed(self, name: DeploymentName, error: DeployError) -> Repair:
         try:
-            require_free(self._store, name, clock=self._around.clock)
+            require_free(self._store, name)
         except DeploymentBusyError as busy:
             # What failed was about to be replaced.
             return Repair(str(name), Outcome.BUSY, error=busy)
@@ -259,7 +259,7 @@ class Reconciler:
         return Repair(str(name), Outcome.FAILED, error=error)
 
     def _look_and_load(self, work: _Work) -> Repair | _Under | None:
-        require_free(self._store, work.name, clock=self._around.clock)
+        require_free(self._store, work.name)
         if work.sight.is_unfinished:
             return None if self._is_elsewhere(work.name) else _Under.REPAIR
         now = Snapshot.take(self._store, work.name)
@@ -378,12 +378,12 @@ class Reconciler:
     def _let_go(self, name: DeploymentName) -> Repair | None:
         """Unload a name that is not for this server, or not there any more."""
         try:
-            with self._operation(name):
+            with self._operation(name) as (operation, _):
                 now = Snapshot.take(self._store, name)
                 mine = now.record is not None and self._is_for_here(now.record)
                 if mine or (now.exists and now.record is None):
                     return None
-                serving.unload(self._server, name, self._around.deadline())
+                operation.unload()
         except DeploymentBusyError as error:
             return Repair(str(name), Outcome.BUSY, error=error)
         except DeployError as error:

@@ -5,17 +5,19 @@ For names whose operation was interrupted, and for servers that came back empty.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 
+from triton_deploy_core import layout
 from triton_deploy_core.bookkeeping import (
     behind_key,
+    fence_key,
     journal_key,
-    lease_key,
     name_of,
+    own_keys,
     own_prefix,
     parts_key,
 )
@@ -28,6 +30,7 @@ from triton_deploy_core.errors import (
     StoreAccessError,
     StoreError,
 )
+from triton_deploy_core.fence import Fence
 from triton_deploy_core.files import read_behind
 from triton_deploy_core.journal import Phase
 from triton_deploy_core.names import DeploymentName
@@ -140,12 +143,7 @@ class Repairing:
         keys = {blob.key for blob in self._store.list(own_prefix(name)) if "/" not in blob.key}
         record = read_record(self._store, name)
         if record is None:
-            if keys == {behind_key(name)}:
-                # It was deleted; what missed that may not be among the servers any more.
-                behind = read_behind(self._store, name)
-                gone = behind.long_gone(ready.keys(), now=self._around.clock.now())
-                return bool(behind.among(ready) or gone) or None
-            return True if keys else None
+            return self._is_left(name, keys, ready)
         if record.part_of and journal_key(name) not in keys:
             return None
         found = find_differences(
@@ -153,11 +151,29 @@ class Repairing:
             self._around.configs,
             name,
             ready=ByServer.sort(self._around.server, ready, record.servers),
-            now=self._around.clock.now(),
         )
-        if not keys.isdisjoint({lease_key(name), parts_key(name)}):
+        if keys & {journal_key(name), parts_key(name)} or keys - own_keys(name):
+            return True
+        if fence_key(name) in keys and self._has_late_files(name):
             return True
         return any(one.kind is not Kind.SILENT for one in found)
+
+    def _is_left(self, name: DeploymentName, keys: Collection[str], ready: Answers) -> bool | None:
+        """Tell whether anything is left of a name without a record; None where nothing is ours."""
+        if keys == {behind_key(name)}:
+            # It was deleted; what missed that may not be among the servers any more.
+            behind = read_behind(self._store, name)
+            gone = behind.long_gone(ready.keys(), now=self._around.clock.now())
+            return bool(behind.among(ready) or gone) or None
+        if keys == {fence_key(name)}:
+            return any(self._store.list(layout.prefix(name))) or None
+        return True if keys else None
+
+    def _has_late_files(self, name: DeploymentName) -> bool:
+        paths = (
+            blob.key[len(layout.prefix(name)) :] for blob in self._store.list(layout.prefix(name))
+        )
+        return bool(Fence.read(self._store, name).late(paths))
 
     def _repair(self, name: DeploymentName, look: bool | None) -> Repair | None:
         if not look:

@@ -21,9 +21,11 @@ from triton_deploy_core.ensembles.parts import Parts
 from triton_deploy_core.ensembles.showing import with_parts
 from triton_deploy_core.errors import (
     DamagedRecordError,
+    DeployError,
     DeploymentExistsError,
     DeploymentNotFoundError,
     InvalidSettingError,
+    LeaseLostError,
     NotOursError,
     ServerError,
     StoreAccessError,
@@ -287,7 +289,6 @@ class DeploymentService:
             self._around.configs,
             parsed,
             ready=ready,
-            now=self._around.clock.now(),
         )
         servers = self._on_servers([(parsed, ready)])[parsed]
         return with_parts(Deployment.of(record, servers).with_differences(differences), self._store)
@@ -396,15 +397,23 @@ class DeploymentService:
         self, name: DeploymentName, what: str, server: InferenceServer
     ) -> Iterator[tuple[CompositeOperation, Phase | None]]:
         """Hold the lease on a name, with what an interrupted operation left carried out."""
-        with holding(self._store, name, what, clock=self._around.clock) as lease:
-            progress = TimedProgress(
-                self._around.progress, self._around.clock, self._around.timeout
-            )
-            files = Files(self._store, name, lease, progress)
-            around = replace(self._around, server=server)
-            parts = Parts(self._store, files, around, progress)
-            operation = CompositeOperation(files, around, parts)
-            yield operation, operation.recover()
+        progress = TimedProgress(self._around.progress, self._around.clock, self._around.timeout)
+        around = replace(self._around, server=server)
+        try:
+            with holding(self._store, name, what, clock=self._around.clock) as lease:
+                files = Files(self._store, name, lease, progress)
+                operation = CompositeOperation(
+                    files, around, Parts(self._store, files, around, progress)
+                )
+                yield operation, operation.recover()
+        except LeaseLostError as error:
+            if files.has_committed:
+                error.amend("Its own change had been committed before.")
+            try:
+                error.amend(operation.yield_to_others())
+            except DeployError as second:
+                error.amend(f"What is deployed now could not be read: {second}")
+            raise
 
     def _recover(self, name: DeploymentName, server: InferenceServer) -> None:
         """Finish or undo what an operation left that died, where there is such a thing."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from triton_deploy_core.clock import Deadline
 from triton_deploy_core.errors import (
     ControlModeError,
@@ -14,8 +16,20 @@ from triton_deploy_core.following import load_to_its_end
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.server import InferenceServer, ModelState
 
+Permit = Callable[[], None]
+"""Called right before each load or unload request; raises if the request must not be sent.
+
+`Lease.confirm` is one: see the commit protocol, ADR 2.
+"""
+
+
+def always() -> None:
+    """Permit everything, for callers that write nothing and load what the repository holds."""
+
+
 # Triton answers an unload of a name that nobody has with success, and touches nothing.
-_NOBODY = "triton-deploy.is-this-server-in-explicit-mode"
+NO_MODEL = "triton-deploy.is-this-server-in-explicit-mode"
+"""The name that `require_control` asks about."""
 # What Triton says of a directory that is not there, and of one whose configuration is no good.
 _NOT_READ = "failed to poll from model repository"
 _BUSY = frozenset({ModelState.LOADING, ModelState.UNLOADING})
@@ -37,7 +51,7 @@ def require_control(server: InferenceServer, deadline: Deadline) -> InferenceSer
 def _require_control(server: InferenceServer, deadline: Deadline) -> None:
     server.is_live()  # a server that hangs shows within a request's time, not only within a load's
     try:
-        server.unload(_NOBODY, timeout=deadline.remaining())
+        server.unload(NO_MODEL, timeout=deadline.remaining())
     except LoadFailedError as error:
         raise ControlModeError(
             f"{server.url} does not take load requests: {error.reason}. "
@@ -53,7 +67,12 @@ def _require_control(server: InferenceServer, deadline: Deadline) -> None:
 
 
 def load(
-    server: InferenceServer, name: DeploymentName, serves: frozenset[int], deadline: Deadline
+    server: InferenceServer,
+    name: DeploymentName,
+    serves: frozenset[int],
+    deadline: Deadline,
+    *,
+    permit: Permit = always,
 ) -> InferenceServer:
     """Load what the repository holds under a name and see that just these versions serve.
 
@@ -62,6 +81,7 @@ def load(
         name: the model.
         serves: the versions.
         deadline: each server has as long as there is until then now, from when it is its turn.
+        permit: called before each request.
 
     Returns:
         What stands for the servers that serve: see `InferenceServer.on_each`.
@@ -75,10 +95,11 @@ def load(
     def own_deadline() -> Deadline:
         return Deadline.after(seconds, deadline.clock)
 
-    return server.roll_out(
-        lambda one: load_one(one, name, serves, own_deadline()),
-        settle=lambda one: wait_for_one(one, name, own_deadline()),
-    )
+    def load_it(one: InferenceServer) -> None:
+        permit()
+        load_one(one, name, serves, own_deadline())
+
+    return server.roll_out(load_it, settle=lambda one: wait_for_one(one, name, own_deadline()))
 
 
 def load_one(
@@ -106,14 +127,21 @@ def load_one(
         )
 
 
-def load_again(server: InferenceServer, name: DeploymentName, deadline: Deadline) -> None:
+def load_again(
+    server: InferenceServer, name: DeploymentName, deadline: Deadline, *, permit: Permit
+) -> None:
     """Load on every server what the repository holds under a name, whatever that is.
 
     Raises:
         LoadFailedError: Triton refused.
         LoadTimeoutError: it was still loading at the deadline.
     """
-    server.on_each(lambda one: load_to_its_end(one, name, frozenset(), deadline))
+
+    def load_it(one: InferenceServer) -> None:
+        permit()
+        load_to_its_end(one, name, frozenset(), deadline)
+
+    server.on_each(load_it)
 
 
 def _sees(server: InferenceServer, name: DeploymentName) -> bool:
@@ -124,8 +152,12 @@ def _sees(server: InferenceServer, name: DeploymentName) -> bool:
         return True  # nobody knows
 
 
-def unload(server: InferenceServer, name: DeploymentName, deadline: Deadline) -> InferenceServer:
+def unload(
+    server: InferenceServer, name: DeploymentName, deadline: Deadline, *, permit: Permit
+) -> InferenceServer:
     """Unload a name and wait until every server has let go of it.
+
+    `permit` is called before each request.
 
     Returns:
         What stands for the servers that have: see `InferenceServer.on_each`.
@@ -135,6 +167,7 @@ def unload(server: InferenceServer, name: DeploymentName, deadline: Deadline) ->
     """
 
     def let_go(one: InferenceServer) -> None:
+        permit()
         one.unload(str(name), timeout=deadline.remaining())
         wait_for_one(one, name, deadline)
 
@@ -142,9 +175,9 @@ def unload(server: InferenceServer, name: DeploymentName, deadline: Deadline) ->
 
 
 def unload_where_served(
-    server: InferenceServer, name: DeploymentName, deadline: Deadline
+    server: InferenceServer, name: DeploymentName, deadline: Deadline, *, permit: Permit
 ) -> frozenset[str]:
-    """Unload a name from those servers that serve it; return their URLs.
+    """Unload a name from those servers that serve it; return their URLs. See `unload`.
 
     Raises:
         NotSettledError: one had not let go of it at the deadline.
@@ -154,11 +187,13 @@ def unload_where_served(
     urls = frozenset(url for url, serves in told.items() if serves)
     part = server.part(urls)
     if part is not None:
-        unload(part, name, deadline)
+        unload(part, name, deadline, permit=permit)
     return urls
 
 
-def unload_without_files(server: InferenceServer, name: DeploymentName, deadline: Deadline) -> bool:
+def unload_without_files(
+    server: InferenceServer, name: DeploymentName, deadline: Deadline, *, permit: Permit
+) -> bool:
     """Unload a name whose directory is gone; tell whether one server served it.
 
     The index does not show such a name: readiness tells when it is gone, where nothing else keeps
@@ -167,6 +202,7 @@ def unload_without_files(server: InferenceServer, name: DeploymentName, deadline
     if not server.ready_versions(str(name)):
         return False
     was_ready = server.is_ready()
+    permit()
     server.unload(str(name), timeout=deadline.remaining())
     gone = server.is_ready if was_ready else lambda: not server.ready_versions(str(name))
     if not deadline.wait_for(gone):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from triton_deploy_core import layout
 from triton_deploy_core.errors import BlobNotFoundError, NotOursError, PartOfEnsembleError
+from triton_deploy_core.fence import Fence
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import CONFIG_FILE
 from triton_deploy_core.ports.store import Blob, BlobStore
@@ -23,6 +24,7 @@ class Snapshot:
         config: the content of ``config.pbtxt``, None where there is none.
         named: path → content of the configurations for kinds of hardware.
         record: None where the directory is no deployment of ours.
+        fence: versions that nothing may get.
     """
 
     name: DeploymentName
@@ -30,6 +32,7 @@ class Snapshot:
     config: bytes | None
     named: Mapping[str, bytes]
     record: Record | None
+    fence: Fence = field(default_factory=Fence)
 
     @property
     def exists(self) -> bool:
@@ -40,6 +43,11 @@ class Snapshot:
     def versions(self) -> frozenset[int]:
         """Every version that has a directory, served or not."""
         return layout.versions(self.files)
+
+    @property
+    def taken(self) -> frozenset[int]:
+        """Every version that a new one can't be."""
+        return self.versions | self.fence.versions
 
     @classmethod
     def take(cls, store: BlobStore, name: DeploymentName) -> Snapshot:

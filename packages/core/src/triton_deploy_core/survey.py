@@ -1,4 +1,4 @@
-"""What a repository holds under every name, by one walk over it that reads no file.
+"""What a repository holds under every name, by one walk over it that reads no file but fences.
 
 On an object store that is a request for each thousand files, however many deployments they make.
 """
@@ -8,18 +8,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
 
 from triton_deploy_core import layout
 from triton_deploy_core.bookkeeping import (
     OWN_DIRECTORY,
+    fence_key,
     journal_key,
-    lease_key,
     name_of,
     parts_key,
 )
 from triton_deploy_core.errors import StoreAccessError
+from triton_deploy_core.fence import Fence
 from triton_deploy_core.holdings import is_tritons
 from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.ports.store import Blob, BlobStore
@@ -34,12 +35,15 @@ class Sight:
         tag: of the paths, sizes and tags of all files that a load may read, which the record is
             not; empty where there is no file.
         record: the tag of the record, empty where there is none.
-        is_unfinished: whether an operation on the name is under way, or was interrupted.
+        is_unfinished: whether an operation on the name is under way, was interrupted, or has
+            brought files too late.
+        versions: those that have a directory.
     """
 
     tag: str = ""
     record: str = ""
     is_unfinished: bool = False
+    versions: frozenset[int] = frozenset()
 
     @property
     def has_record(self) -> bool:
@@ -54,10 +58,10 @@ def survey(store: BlobStore) -> Mapping[DeploymentName, Sight]:
         StoreError: the repository can't be listed.
     """
     try:
-        return _sights(store.list(""))
+        return _sights(store, store.list(""))
     except StoreAccessError:
         # A directory of somebody else's that may not be read (lost+found) hides no other.
-        return _sights(chain(store.list("."), _readable(store)))
+        return _sights(store, chain(store.list("."), _readable(store)))
 
 
 def _readable(store: BlobStore) -> Iterator[Blob]:
@@ -66,7 +70,7 @@ def _readable(store: BlobStore) -> Iterator[Blob]:
             yield from list(store.list(f"{directory}/"))
 
 
-def _sights(blobs: Iterable[Blob]) -> Mapping[DeploymentName, Sight]:
+def _sights(store: BlobStore, blobs: Iterable[Blob]) -> Mapping[DeploymentName, Sight]:
     """Put together what belongs to each name. A directory's files come one after another."""
     own = set()
     found = {}
@@ -78,9 +82,7 @@ def _sights(blobs: Iterable[Blob]) -> Mapping[DeploymentName, Sight]:
             found[name] = _sight(name, files)
     # A long name's bookkeeping can't be told from its key, so it is looked for as well.
     names = sorted({*found, *filter(None, map(name_of, own))})
-    return {
-        name: _marked(found.get(name, Sight()), not own.isdisjoint(_marks(name))) for name in names
-    }
+    return {name: _marked(store, name, found.get(name, Sight()), own) for name in names}
 
 
 def _directory(blob: Blob) -> str:
@@ -89,23 +91,27 @@ def _directory(blob: Blob) -> str:
 
 
 def _marks(name: DeploymentName) -> set[str]:
-    return {lease_key(name), journal_key(name), parts_key(name)}
+    return {journal_key(name), parts_key(name)}
 
 
-def _marked(sight: Sight, has_marks: bool) -> Sight:
-    return Sight(sight.tag, sight.record, sight.is_unfinished or has_marks)
+def _marked(store: BlobStore, name: DeploymentName, sight: Sight, own: set[str]) -> Sight:
+    is_unfinished = sight.is_unfinished or not own.isdisjoint(_marks(name))
+    if not is_unfinished and fence_key(name) in own and sight.versions:
+        is_unfinished = not sight.versions.isdisjoint(Fence.read(store, name).arriving)
+    return replace(sight, is_unfinished=is_unfinished)
 
 
 def _sight(name: DeploymentName, files: Iterable[Blob]) -> Sight:
     digest = hashlib.blake2b(digest_size=16)
-    record, is_unfinished = "", False
+    record, is_unfinished, paths = "", False, set[str]()
     start = len(layout.prefix(name))
     for blob in files:
         path = blob.key[start:]
+        paths.add(f"{path.partition('/')[0]}/" if "/" in path else "")
         if path == RECORD_FILE:
             record = blob.etag
         elif path.startswith(OWN_DIRECTORY):
             is_unfinished = True
         elif not is_tritons(path):
             digest.update(f"{path}\0{blob.size}\0{blob.etag}\n".encode())
-    return Sight(digest.hexdigest(), record, is_unfinished)
+    return Sight(digest.hexdigest(), record, is_unfinished, layout.versions(paths))

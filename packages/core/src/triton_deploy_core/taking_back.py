@@ -104,6 +104,7 @@ class TakingBack:
 
     def _load_again(self, server: InferenceServer) -> str | None:
         """Load what is back; return Triton's reason where that is refused."""
+        self._files.confirm()
         try:
             load_to_its_end(server, self._name, frozenset(), self._deadline())
         except LoadFailedError as error:
@@ -112,7 +113,7 @@ class TakingBack:
         return None
 
     def _let_go(self, server: InferenceServer) -> None:
-        serving.unload(server, self._name, self._deadline())
+        serving.unload(server, self._name, self._deadline(), permit=self._files.confirm)
 
     def _let_go_if_served(self, server: InferenceServer) -> None:
         if server.ready_versions(str(self._name)):
@@ -125,6 +126,7 @@ class TakingBack:
             self._journal.coming,
             self._deadline(),
             was_ready=self._journal.was_ready,
+            permit=self._files.confirm,
         )
 
     def _deadline(self) -> Deadline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from triton_deploy_core import layout
 from triton_deploy_core.holdings import Holdings
 from triton_deploy_core.package import VersionPackage
 from triton_deploy_core.policy import policy_of
@@ -51,7 +52,7 @@ def choose_version(
     wanted = package.origin.registry_version or 1
     policy = _policy(package, configs)
     if isinstance(policy, Specific):
-        allowed = frozenset(number for number in policy.versions if number >= 0)
+        allowed = frozenset(filter(layout.is_version, policy.versions))
         for choices in filter(None, (allowed - taken, allowed - serving, allowed)):
             return wanted if wanted in choices else min(choices)
     if isinstance(policy, Latest):
@@ -59,6 +60,7 @@ def choose_version(
         wanted = max({wanted, *(version + 1 for version in taken)})
     while wanted in taken:
         wanted += 1
+    layout.require_loadable([f"{wanted}/"], package.origin.model_uri)
     return wanted
 
 

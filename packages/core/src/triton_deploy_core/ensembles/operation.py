@@ -11,7 +11,7 @@ from triton_deploy_core.deployment import Deployment
 from triton_deploy_core.ensembles import chain
 from triton_deploy_core.ensembles.package import EnsemblePackage, Step
 from triton_deploy_core.ensembles.parts import REHEARSAL, Allotted, Parts
-from triton_deploy_core.errors import DeployError
+from triton_deploy_core.errors import DeployError, LeaseLostError
 from triton_deploy_core.files import Files
 from triton_deploy_core.journal import Phase
 from triton_deploy_core.names import DeploymentName
@@ -99,10 +99,10 @@ class CompositeOperation(Operation):
 
     def recover(self) -> Phase | None:
         """Finish or undo what an operation left that died; then see to its parts."""
-        if not self._files.is_unfinished():
-            return None
+        has_parts = self._files.waiting_parts()
         phase = super().recover()
-        return phase or Phase.SETTLE if self._parts.tidy() else phase
+        self._files.remove_late()
+        return phase or Phase.SETTLE if has_parts and self._parts.tidy() else phase
 
     def load(self) -> list[str]:
         """Have every server serve what the files say, and none its readiness lost to a part."""
@@ -124,7 +124,10 @@ class CompositeOperation(Operation):
             raise
         try:
             self._parts.tidy()
+        except LeaseLostError:
+            raise
         except DeployError as error:
+            self._files.verify()
             self._say(f"'{self._name}' serves; the next operation on it tidies up ({error})")
         return done
 
@@ -151,6 +154,8 @@ class CompositeOperation(Operation):
     def _tidy_after(self, error: BaseException) -> None:
         try:
             self._parts.tidy(now_or_later=True)
+        except LeaseLostError as lost:
+            raise lost from error
         except DeployError as second:
             if isinstance(error, DeployError):
                 error.amend(
@@ -189,7 +194,9 @@ class CompositeOperation(Operation):
     ) -> None:
         if not server.ready_versions(str(part)):
             healing.heal_with_tiny_model(
-                server, part, versions, self._around.deadline(), was_ready=False
+                *(server, part, versions, self._around.deadline()),
+                was_ready=False,
+                permit=self._files.confirm,
             )
 
 

@@ -143,12 +143,18 @@ class Parts:
     def load(self, server: InferenceServer, now: Snapshot) -> None:
         """Load the parts of what is deployed: see `load_parts`."""
         configs = self._around.configs
-        load_parts(server, self._store, configs, now, self._around.deadline())
+        load_parts(
+            *(server, self._store, configs, now, self._around.deadline()),
+            permit=self._files.confirm,
+        )
 
     def load_one(self, server: InferenceServer, part: DeploymentName) -> None:
         """Load a part that there is, where it is not loaded: see `load_part`."""
         configs = self._around.configs
-        load_part(server, self._store, configs, part, self._around.deadline())
+        load_part(
+            *(server, self._store, configs, part, self._around.deadline()),
+            permit=self._files.confirm,
+        )
 
     def note(self, parts: Sequence[DeploymentName]) -> None:
         """Write down whose fate is open from now on; what is made of others comes first."""
@@ -188,7 +194,6 @@ class Parts:
         *,
         later: bool,
     ) -> bool:
-        self._files.verify()
         left_open = is_unfinished(self._store, part)
         is_used = _is_named(part, now)
         servers = "" if now.record is None else now.record.servers
@@ -238,6 +243,7 @@ class Parts:
     @contextmanager
     def _at_work(self, part: DeploymentName, what: str) -> Iterator[tuple[Operation, Files]]:
         with holding(self._store, part, what, clock=self._around.clock) as lease:
+            self._files.confirm()
             files = Files(self._store, part, lease, self._progress)
             yield Operation(files, self._around), files
 

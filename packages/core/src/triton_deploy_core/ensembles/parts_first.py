@@ -25,6 +25,8 @@ def load_parts(
     configs: ConfigFormat,
     now: Snapshot,
     deadline: Deadline,
+    *,
+    permit: serving.Permit = serving.always,
 ) -> None:
     """Load the parts of what a configuration picks, where they are not loaded.
 
@@ -34,6 +36,7 @@ def load_parts(
         configs: reads ``config.pbtxt``.
         now: what there is of the ensemble, or of any model: that has none.
         deadline: for each part.
+        permit: called before each request.
 
     Raises:
         LoadFailedError: Triton refused one.
@@ -41,7 +44,7 @@ def load_parts(
     """
     picked = picked_versions(now.config, now.files, configs)
     for part in sorted(chain.parts_in(store, now, picked)):
-        load_part(server, store, configs, part, deadline)
+        load_part(server, store, configs, part, deadline, permit=permit)
 
 
 def load_part(
@@ -50,6 +53,8 @@ def load_part(
     configs: ConfigFormat,
     part: DeploymentName,
     deadline: Deadline,
+    *,
+    permit: serving.Permit = serving.always,
 ) -> None:
     """Load one part, where it is not loaded: see `load_parts`."""
     now = Snapshot.take(store, part)
@@ -57,7 +62,7 @@ def load_part(
     told = server.ask_each(partial(_ready_versions, name=str(part)))
     missing = server.part({url for url, ready in told.items() if ready != versions})
     if versions and missing is not None:
-        serving.load(missing, part, versions, deadline)
+        serving.load(missing, part, versions, deadline, permit=permit)
 
 
 def _ready_versions(server: InferenceServer, name: str) -> frozenset[int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class FakeClock:
@@ -49,3 +51,34 @@ class FakeClock:
             raise ValueError("time does not go back")
         with self._lock:
             self._elapsed += seconds
+
+
+class StoppedClock:
+    """The time on a machine that stands still for a while, and does not notice.
+
+    Args:
+        clock: the true time.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._behind = 0.0
+
+    def now(self) -> float:
+        """See `Clock.now`."""
+        return self._clock.now() - self._behind
+
+    def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
+        return self._clock.monotonic() - self._behind
+
+    def sleep(self, seconds: float) -> None:
+        """See `Clock.sleep`."""
+        self._clock.sleep(seconds)
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let the true time pass within the context, and this one not."""
+        began = self._clock.monotonic()
+        yield
+        self._behind += self._clock.monotonic() - began

@@ -12,9 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from triton_deploy_core.bookkeeping import journal_key
+from triton_deploy_core.clock import Clock
 from triton_deploy_core.ensembles.package import EnsemblePackage, Step
 from triton_deploy_core.fleet.fleet import Fleet
 from triton_deploy_core.fleet.rollout import Rollout
+from triton_deploy_core.lease import LeaseRecord
+from triton_deploy_core.names import DeploymentName
 from triton_deploy_core.package import Origin, TreePackage, VersionPackage
 from triton_deploy_core.ports.store import BlobStore, Content
 from triton_deploy_core.records import RECORD_FILE
@@ -22,6 +26,7 @@ from triton_deploy_core.service import DeploymentService
 from triton_deploy_core.testing.clock import FakeClock
 from triton_deploy_core.testing.config_format import SimpleConfigFormat
 from triton_deploy_core.testing.memory_store import MemoryStore
+from triton_deploy_core.testing.pause import Pause
 from triton_deploy_core.testing.simulated_fleet import simulated_servers
 from triton_deploy_core.testing.simulator import SimulatedTriton
 from triton_deploy_core.testing.store_faults import FaultHook
@@ -44,6 +49,7 @@ class SimulatedWorld:
         fleet_of: how many servers make a fleet; None: one server, as it is.
         rollout: how operations go through the fleet.
         config_name: the ``--model-config-name`` of a server that is no fleet.
+        is_object_store: see `MemoryStore`.
 
     Attributes:
         clock: the time that all of it shares.
@@ -59,9 +65,10 @@ class SimulatedWorld:
         fleet_of: int | None = None,
         rollout: Rollout | None = None,
         config_name: str | None = None,
+        is_object_store: bool = False,
     ) -> None:
         self.clock = FakeClock()
-        self.store = MemoryStore(files, clock=self.clock)
+        self.store = MemoryStore(files, clock=self.clock, is_object_store=is_object_store)
         self.servers = (
             [SimulatedTriton(self.store, clock=self.clock, config_name=config_name)]
             if fleet_of is None
@@ -86,11 +93,13 @@ class SimulatedWorld:
         store: BlobStore | None = None,
         timeout: float = 900.0,
         rollout: Rollout | None = None,
+        clock: Clock | None = None,
     ) -> DeploymentService:
         """Return another service for the same servers.
 
         Args:
             store: the repository; the same if left out.
+            clock: the time as the service sees it; the one that all share if left out.
             timeout: seconds of one load or unload.
             rollout: how operations go through the fleet; as before if left out.
         """
@@ -98,7 +107,7 @@ class SimulatedWorld:
             store or self.store,
             Fleet(self.servers, rollout or self._rollout) if self._is_fleet else self.server,
             SimpleConfigFormat(),
-            clock=self.clock,
+            clock=clock or self.clock,
             timeout=timeout,
         )
 
@@ -117,6 +126,27 @@ class SimulatedWorld:
             server.after_call = death
             server.store = self.store
         self.service = self.new_service()
+
+    def move_holder(self, name: str) -> None:
+        """Have a lease be held on another machine, from where it can't be seen who has died."""
+        key = journal_key(DeploymentName(name))
+        lease = LeaseRecord.decode(self.store.snapshot()[key], DeploymentName(name))
+        self.store.seed({key: replace(lease, process="").encode()})
+
+    def paused_process(self, pause: Pause, clock: Clock | None = None) -> DeploymentService:
+        """Return a service as another process has it, which is paused.
+
+        Args:
+            pause: when, and what happens meanwhile.
+            clock: the time as that process sees it.
+        """
+        store = self.store.survivor()
+        store.faults = pause
+        for server in self.servers:
+            server.before_call, server.after_call = (
+                (None, pause) if pause.is_late else (pause, None)
+            )
+        return self.new_service(store=store, clock=clock)
 
     def files(self, name: str) -> dict[str, bytes]:
         """Return the files of a deployment but its record: path inside its directory → content."""
