@@ -1,4 +1,4 @@
-"""What goes wrong at a step: the process dies, or it can't reach the repository or the server."""
+"""What goes wrong at a step: the process dies, is paused, or can't reach repository or server."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from triton_deploy_core.errors import ServerUnreachableError, StoreUnavailableError
 from triton_deploy_core.ports.server import InferenceServer, LoadOverride
+from triton_deploy_core.ports.single_server import SingleServer
 from triton_deploy_core.testing.store_faults import Moment
 
 # A python model takes several times as long to come up.
@@ -21,6 +22,7 @@ class Fault(Enum):
     """What happens before a step, and from then on."""
 
     DEATH = "death"
+    PAUSE = "pause"
     NO_REPOSITORY = "no-repository"
     NO_SERVER = "no-server"
 
@@ -45,9 +47,13 @@ class Plug:
         return self.is_pulled and self._fault is fault
 
     def before(self, what: str) -> None:
-        """Say that a step comes, and die if it is the one."""
-        if self._is_it(what) and self._fault is Fault.DEATH:
+        """Say that a step comes, and die or stop if it is the one."""
+        if not self._is_it(what):
+            return
+        if self._fault is Fault.DEATH:
             self.die()
+        if self._fault is Fault.PAUSE:
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     def within(self, what: str) -> bool:
         """Say that a step comes in whose middle one can die; tell whether it is the one."""
@@ -82,7 +88,7 @@ class StorePlug:
             raise StoreUnavailableError("the repository can't be reached: the plug is pulled")
 
 
-class PluggedServer:
+class PluggedServer(SingleServer):
     """An `InferenceServer` with faults. Each load and unload is a step."""
 
     def __init__(self, server: InferenceServer, plug: Plug) -> None:

@@ -24,6 +24,10 @@ from the repository with `--load-model=*`, and both servers were asked what they
 process ran the next operation, which had to make its own model serve, leave the server ready, leave
 no file of ours behind, and never touch the neighbour `iris2`.
 
+A process that was paused (`SIGSTOP`) continued (`SIGCONT`) after another one had taken over its
+lease, which then counted as expired, and had deployed *other*. It had to fail with the error that
+it lost its lease, and *other* had to stay as it was.
+
 Of a package that Triton refuses (*update-refused*), a server that is started between the commit and
 the end of the undo serves nothing: what does not load shows when it is loaded (ADR 2, Limits).
 
@@ -33,13 +37,13 @@ there is no such step on that store, or not every step was tried.
 """
 _FAULTS = {
     "death": "The process is killed (`kill -9`)",
+    "pause": "The process is paused, and another one takes its lease over and deploys *other*",
     "no-repository": "The repository can't be reached any more",
     "no-server": "The server can't be reached any more",
 }
 _STEPS = (
     (r"unload .*explicit-mode", "ask whether the server takes requests"),
-    (r"write \..*@lease", "take the lease"),
-    (r"write \..*@journal", "write the journal"),
+    (r"write \..*@journal", "take the lease, or write the journal"),
     (r"write \..*@digests", "write down digests"),
     (r"transfer iris/\.deploy/.*", "save a copy of an old file"),
     (r"transfer .*", "transfer a file"),
@@ -50,15 +54,14 @@ _STEPS = (
     (r"load a tiny model as iris, in the middle", "be in the middle of that load"),
     (r"load iris, in the middle", "be in the middle of the load"),
     (r"unload iris", "unload"),
-    (r"delete \..*@journal", "remove the journal"),
+    (r"delete \..*@journal", "give back the lease"),
     (r"delete \..*@digests", "remove the digests"),
-    (r"delete \..*@lease", "give back the lease"),
     (r"delete iris/config.pbtxt", "remove `config.pbtxt`"),
     (r"delete .*", "remove a file"),
 )
 
 # An answer names all that the model is made of: the files, and a configuration by itself.
-_WHOLE = {"old": "old", "new": "new", "old+same": "old", "new+same": "new"}
+_WHOLE = {"old": "old", "new": "new", "other": "other", "old+same": "old", "new+same": "new"}
 
 
 def report(seen: Iterable[Row]) -> str:
@@ -69,7 +72,9 @@ def report(seen: Iterable[Row]) -> str:
     for fault, title in _FAULTS.items():
         chosen = [row for row in rows if row["fault"] == fault]
         if chosen:
-            parts += [f"## {title}\n", *_sections(chosen)]
+            wrong = sum(bool(row["wrong"]) for row in chosen)
+            count = f"`--fault {fault}`: {len(chosen)} faults; {wrong} with something wrong.\n"
+            parts += [f"## {title}\n", count, *_sections(chosen)]
     return "\n".join(parts)
 
 

@@ -37,15 +37,16 @@ class Scenario:
     def prepare(self, service: DeploymentService) -> None:
         """Make what is deployed what it has to be before: also the operation after the kill."""
         for package in self.before or (None,):
-            _become(service, package)
+            become(service, package)
 
     def act(self, service: DeploymentService) -> None:
         """Carry out what is to be killed."""
         with suppress(*((LoadFailedError,) if self.is_refused else ())):
-            _become(service, self.package)
+            become(service, self.package)
 
 
-def _become(service: DeploymentService, package: ModelPackage | None) -> None:
+def become(service: DeploymentService, package: ModelPackage | None) -> None:
+    """Make a package what is deployed, whatever is there now; None for nothing."""
     if package is None:
         service.delete(NAME)
         return

@@ -1,6 +1,7 @@
 """The process that it happens to: ``-m reliability.victim LOCATION URL SCENARIO FAULT STEP``.
 
-Prints the step before which it happens; ``done`` where there are fewer steps than that.
+Prints the step before which it happens, and the error with which the operation ends; ``done`` where
+there are fewer steps than that.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ def main(location: str, url: str, scenario: str, fault: str, step: str) -> None:
     service = DeploymentService(store, PluggedServer(connect(url), plug), PbtxtFormat())
     try:
         SCENARIOS[scenario].act(service)
-    except DeployError:
+    except DeployError as error:
         if not plug.is_pulled:
             raise
+        print(type(error).__name__, flush=True)
     if not plug.is_pulled:
         print("done", flush=True)
 

@@ -43,3 +43,17 @@ def test_killed_at_some_steps_all_is_old_or_new(tmp_path, scenario):
     page = (tmp_path / "page.md").read_text()
     assert "| transfer a file |" in page
     assert "new, new" in page
+
+
+@pytest.mark.parametrize(("store", "every"), [("local", 6), ("s3", 8), ("gs", 8)])
+def test_paused_at_some_steps_and_overtaken_it_changes_nothing(tmp_path, store, every):
+    """Stopped by a signal, and let go on when another process has deployed its own model."""
+    seen = tmp_path / "seen.json"
+    said = run(
+        *("reliability", f"--store={store}", "--fault=pause", "--scenario=update"),
+        *(f"--every={every}", f"--seen={seen}"),
+    )
+    assert "0 with something wrong" in said
+    pauses = json.loads(seen.read_text())
+    assert len(pauses) >= 2
+    assert [pause["running"] for pause in pauses[1:]] == [["other"]] * (len(pauses) - 1)
