@@ -57,7 +57,9 @@ WHAT_TO_DO = {
     "DamagedRecordError": "Restore the file from a backup, or remove the directory by hand and create the deployment "
     "again.",
     "PartOfEnsembleError": "Update or delete the deployment that the message names, or choose another name.",
-    "DeploymentBusyError": "Wait for the other operation. One that was killed lets go by itself, within a minute.",
+    "DeploymentBusyError": "Wait for the other operation. The lease of one that was killed expires within a minute.",
+    "LeaseLostError": "Nothing needs to be cleaned up. See what is deployed now, and run the command again if you want "
+    "your own change instead.",
     "ModelSourceError": "Correct the model's URI, `MLFLOW_TRACKING_URI` or `MLFLOW_REGISTRY_URI`, or the access to the "
     "place where its files are.",
     "StoreError": "The model repository did not do what was asked; the next operation on the name puts in order what is "
@@ -67,6 +69,7 @@ WHAT_TO_DO = {
     "StoreUnavailableError": "Try again; look after the network, the service or the disk that the message names.",
     "BlobNotFoundError": "Somebody removed a file meanwhile: `mlflow-triton repair NAME`, or deploy again.",
     "PreconditionFailedError": "Somebody wrote at the same time: try again.",
+    "StaleWriterError": "Another writer has taken over: start the operation again.",
     "ServerError": "See what Triton says, in the message and in its log.",
     "ServerUnreachableError": "Start the server, or correct `TRITON_URL`.",
     "AnswerLostError": "It may have been done: look (`mlflow-triton get NAME`) before you try again.",
