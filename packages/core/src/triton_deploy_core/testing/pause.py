@@ -3,13 +3,12 @@
 Count the steps once, then pause before each; step 0 takes the lease::
 
     pause = Pause()
-    world.new_process(pause=pause)
-    world.service.update(...)
+    world.paused_process(pause).update(...)
     for step in range(1, pause.steps):
         world = ...
-        world.new_process(pause=Pause(before=step, meanwhile=lambda: other.update(...)))
+        pause = Pause(before=step, meanwhile=take_over)
         with pytest.raises(LeaseLostError):
-            world.service.update(...)
+            world.paused_process(pause).update(...)
 """
 
 from __future__ import annotations
@@ -46,16 +45,12 @@ class Pause:
 
     def __call__(self, moment: Moment | ServerCall, /) -> None:
         """See `FaultHook` and `CallHook`."""
-        if self._is_over or not self._is_step(moment):
+        if self.at is not None or not self._is_step(moment):
             return
         self.steps += 1
         if self.before == self.steps - 1:
             self.at = moment
             self.meanwhile()
-
-    @property
-    def _is_over(self) -> bool:
-        return self.at is not None
 
     def _is_step(self, moment: Moment | ServerCall) -> bool:
         if isinstance(moment, ServerCall):
